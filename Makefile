@@ -1,0 +1,235 @@
+# SPDX-License-Identifier: BSD-2-Clause
+#
+# Builds Perdure into build/release (default) or build/debug (DEBUG=1). `make help` lists the targets.
+#
+#   $(B)/kernel.elf  the kernel with boot code: multiboot 1, multiboot 2 and UEFI loaders take this one file
+#   $(B)/ckptserver  boot module, and $(B)/archive: console, pager, apps and boot.cfg as ustar
+#   $(B)/bin/X  $(B)/tests/X  $(B)/bench/X   programs, stripped; X.elf beside them has symbols, X.map and X.sym too
+#   $(B)/obj/   objects, at the path of their source
+#
+# Folders that make programs: each apps/X/*.c is program X; each tests/guest/X.c, tests/guest/X/*.c, bench/X.c and
+# bench/X/*.c a root task. tests/guest/lib/*.c is linked into all of those. A host test names its sources in TEST_SRC_<test>.
+
+DEBUG  ?= 0
+V      ?= 0
+MODE   := $(if $(filter 1,$(DEBUG)),debug,release)
+B      := build/$(MODE)
+O      := $(B)/obj
+H      := build/host
+Q      := $(if $(filter 1,$(V)),,@)
+say     = @printf '  %-8s%s\n' '$1' '$2'
+
+ifeq ($(origin CC),default)
+CC     := gcc
+endif
+LD     := ld.bfd
+AR     := ar
+NASM   := nasm
+OBJCOPY := objcopy
+HOST_CC := gcc
+IS_CLANG := $(findstring clang,$(shell $(CC) --version 2>/dev/null))
+VERSION := $(shell git describe --always --dirty --tags 2>/dev/null || echo unknown)
+
+MAKEFLAGS += --no-builtin-rules
+.SUFFIXES:
+.DELETE_ON_ERROR:
+.SECONDARY:
+
+# ---- flags -----------------------------------------------------------------------------------------------------
+CC_INCLUDE := $(shell $(CC) -print-file-name=include)
+WARN   := -Wall -Wextra -Wshadow -Wundef -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith -Wcast-qual \
+	  -Wwrite-strings -Wconversion -Wformat=2 -Wvla -Wimplicit-fallthrough -Wframe-larger-than=1024 -Werror
+# Signed and unsigned mix in every ABI that is made of words; -Wconversion still finds what loses bits.
+WARN   += -Wno-sign-conversion
+OPT    := -O2 -g
+LANG_FLAGS := -std=gnu11 -ffreestanding -nostdinc -isystem $(CC_INCLUDE) -fno-common -fno-strict-aliasing \
+	  -fno-stack-protector -fno-asynchronous-unwind-tables -fno-pic -ffile-prefix-map=$(CURDIR)=.
+DEFS   := -DDEBUG=$(if $(filter debug,$(MODE)),1,0)
+INCLUDE := -Ilibl4/include -I$(O)/include
+UAPI   := -idirafter /usr/include -idirafter /usr/include/x86_64-linux-gnu
+
+KERNEL_FLAGS := $(LANG_FLAGS) -mcmodel=kernel -mno-red-zone -mgeneral-regs-only -fno-pie -Ikernel -Ikernel/x86 -Iboot
+USER_FLAGS   := $(LANG_FLAGS) -mcmodel=small -fno-pie
+UEFI_FLAGS   := -std=gnu11 -ffreestanding -fshort-wchar -mno-red-zone -fpic -fno-stack-protector -fno-strict-aliasing \
+	  -fno-asynchronous-unwind-tables -maccumulate-outgoing-args -DGNU_EFI_USE_MS_ABI -isystem /usr/include/efi \
+	  -isystem /usr/include/efi/x86_64 -Iboot
+ifneq ($(IS_CLANG),)
+UEFI_FLAGS   := $(filter-out -maccumulate-outgoing-args,$(UEFI_FLAGS))
+endif
+HOST_FLAGS   := -std=gnu11 -g -O1 -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer \
+	  -D_GNU_SOURCE -DHOST_TEST=1 -DDEBUG=1 -I. -Iboot -Ikernel -Ickptserver -idirafter libl4/include
+NASM_FLAGS   := -f elf64 -g -F dwarf -Werror -w+orphan-labels -Ilibl4/include/ -Ikernel/ -Ikernel/x86/
+LD_FLAGS     := -nostdlib -static --fatal-warnings --build-id=none -z noexecstack -z max-page-size=4096
+USER_LD      := $(LD_FLAGS) -Ttext-segment=0x400000 -e _start
+
+# ---- sources -----------------------------------------------------------------------------------------------------
+sources      = $(foreach d,$1,$(wildcard $d/*.c $d/*.asm))
+objects      = $(addprefix $(O)/,$(addsuffix .o,$1))
+subdirs      = $(sort $(patsubst %/,%,$(dir $(wildcard $1/*/*.c))))
+
+KERNEL_SRC  := $(call sources,boot kernel kernel/x86)
+LIBL4_SRC   := $(filter-out libl4/crt0.%,$(call sources,libl4))
+CRT0_SRC    := $(wildcard libl4/crt0.c libl4/crt0.asm)
+CKPT_SRC    := $(call sources,ckptserver ckptserver/store)
+CONSOLE_SRC := $(call sources,drivers/console)
+PAGER_SRC   := $(call sources,pager)
+UEFI_SRC    := $(wildcard boot/uefi/*.c)
+APPS        := $(notdir $(call subdirs,apps))
+GUESTLIB_SRC := $(call sources,tests/guest/lib)
+GUEST_ONE   := $(basename $(notdir $(wildcard tests/guest/*.c)))
+GUEST_MANY  := $(filter-out lib,$(notdir $(call subdirs,tests/guest)))
+BENCH_ONE   := $(basename $(notdir $(wildcard bench/*.c)))
+BENCH_MANY  := $(notdir $(call subdirs,bench))
+BOOT_CFG    := $(firstword $(wildcard pager/boot.cfg apps/boot.cfg))
+HOST_TESTS  := $(basename $(notdir $(wildcard tests/host/*_test.c)))
+
+# Host tests: the product's files each is linked with.
+TEST_SRC_boot_test  := boot/bootinfo.c boot/multiboot.c
+TEST_SRC_mapdb_test := kernel/mapdb.c
+
+# ---- what there is to build --------------------------------------------------------------------------------------
+SYSTEM := $(if $(wildcard kernel/main.c),$(B)/kernel.elf $(B)/kernel.sym) \
+	  $(if $(CRT0_SRC),$(if $(wildcard ckptserver/main.c),$(B)/ckptserver))
+BIN    := $(if $(CONSOLE_SRC),console) $(if $(PAGER_SRC),pager) $(APPS)
+USER   := $(if $(CRT0_SRC),$(addprefix $(B)/bin/,$(BIN)))
+GUEST  := $(if $(CRT0_SRC),$(addprefix $(B)/tests/,$(GUEST_ONE) $(GUEST_MANY)) \
+	  $(addprefix $(B)/bench/,$(BENCH_ONE) $(BENCH_MANY)))
+UEFI   := $(if $(UEFI_SRC),$(B)/BOOTX64.EFI)
+RUN    := scripts/run $(if $(filter debug,$(MODE)),--debug-build)
+
+.PHONY: all run debug test test-host bench soak headers-check size iso uefi image clean help setup FORCE
+all: $(SYSTEM) $(USER) $(if $(USER),$(B)/archive) $(GUEST) $(UEFI)
+
+help:
+	@echo 'make [DEBUG=1] [CC=clang] [V=1]  build build/release (or build/debug)'
+	@echo 'make run            build, make build/perdure.img if there is none, boot it on this terminal; again: resume'
+	@echo 'make debug          the debug build, waiting for gdb on port 1234'
+	@echo 'make test           every test; last line "N passed, N failed". make test-host: only those without QEMU'
+	@echo 'make bench, soak    benchmarks into build/bench; kill-and-resume for as long as one likes'
+	@echo 'make iso, uefi      build/*/perdure.iso (GRUB 2, BIOS), build/*/BOOTX64.EFI'
+	@echo 'make headers-check  every header compiles by itself; make size: text size of the release kernel'
+	@echo 'make setup          install missing Debian packages. make clean: remove build/'
+	@echo 'scripts/run --help  everything else about booting it'
+
+# ---- rules -------------------------------------------------------------------------------------------------------
+FLAGS = $(USER_FLAGS)
+$(O)/kernel/%.o $(O)/boot/%.o: FLAGS = $(KERNEL_FLAGS)
+$(O)/ckptserver/%.o:           FLAGS = $(USER_FLAGS) -Ickptserver -Ickptserver/store $(UAPI)
+$(O)/pager/%.o:                FLAGS = $(USER_FLAGS) -Ipager
+$(O)/tests/%.o $(O)/bench/%.o: FLAGS = $(USER_FLAGS) -Itests/guest/lib -Itests/guest
+$(O)/boot/uefi/%.o:            FLAGS = $(UEFI_FLAGS)
+
+$(O)/%.c.o: %.c Makefile | $(O)/include/version.h
+	$(call say,CC,$<)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(FLAGS) $(INCLUDE) $(DEFS) $(WARN) $(OPT) -MMD -MP -c $< -o $@
+$(O)/%.asm.o: %.asm Makefile
+	$(call say,NASM,$<)
+	@mkdir -p $(@D)
+	$(Q)$(NASM) $(NASM_FLAGS) $(DEFS) -MD $(@:.o=.d) -MP $< -o $@
+$(O)/include/version.h: FORCE
+	@mkdir -p $(@D)
+	@echo '#define PERDURE_VERSION "$(VERSION)"' | cmp -s - $@ || echo '#define PERDURE_VERSION "$(VERSION)"' > $@
+
+%.sym: %.elf
+	$(Q)nm -n $< > $@
+
+$(B)/kernel.elf: $(call objects,$(KERNEL_SRC)) linker.ld Makefile
+	$(call say,LD,$@)
+	$(Q)$(LD) $(LD_FLAGS) -T linker.ld -Map=$(@:.elf=.map) $(filter %.o,$^) -o $@
+$(B)/libl4.a: $(call objects,$(LIBL4_SRC))
+	$(call say,AR,$@)
+	$(Q)rm -f $@ && $(AR) rcsD $@ $^
+
+# $(call program,output,sources): output.elf with symbols, output without.
+define program
+$1.elf: $(call objects,$(CRT0_SRC) $2) $(B)/libl4.a Makefile
+	$$(call say,LD,$1)
+	@mkdir -p $$(@D)
+	$(Q)$(LD) $(USER_LD) -Map=$1.map $$(filter %.o,$$^) $(B)/libl4.a -o $$@
+$1: $1.elf $1.sym
+	$(Q)$(OBJCOPY) --strip-all $$< $$@
+endef
+$(eval $(call program,$(B)/ckptserver,$(CKPT_SRC)))
+$(eval $(call program,$(B)/bin/console,$(CONSOLE_SRC)))
+$(eval $(call program,$(B)/bin/pager,$(PAGER_SRC)))
+$(foreach a,$(APPS),$(eval $(call program,$(B)/bin/$a,$(call sources,apps/$a))))
+$(foreach t,$(GUEST_ONE),$(eval $(call program,$(B)/tests/$t,tests/guest/$t.c $(GUESTLIB_SRC))))
+$(foreach t,$(GUEST_MANY),$(eval $(call program,$(B)/tests/$t,$(call sources,tests/guest/$t) $(GUESTLIB_SRC))))
+$(foreach t,$(BENCH_ONE),$(eval $(call program,$(B)/bench/$t,bench/$t.c $(GUESTLIB_SRC))))
+$(foreach t,$(BENCH_MANY),$(eval $(call program,$(B)/bench/$t,$(call sources,bench/$t) $(GUESTLIB_SRC))))
+
+$(B)/archive: $(USER) $(BOOT_CFG) Makefile
+	$(call say,TAR,$@)
+	$(Q)scripts/mkarchive $@ $(USER) $(BOOT_CFG)
+
+# ---- booting -----------------------------------------------------------------------------------------------------
+$(O)/boot/uefi/bootinfo.c.o: boot/bootinfo.c Makefile | $(O)/include/version.h
+	$(call say,CC,$< (UEFI))
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(UEFI_FLAGS) $(INCLUDE) $(DEFS) $(WARN) $(OPT) -MMD -MP -c $< -o $@
+$(B)/BOOTX64.EFI: $(call objects,$(UEFI_SRC)) $(O)/boot/uefi/bootinfo.c.o
+	$(call say,EFI,$@)
+	$(Q)$(LD) -nostdlib -shared -Bsymbolic -z noexecstack --no-warn-rwx-segments -T /usr/lib/elf_x86_64_efi.lds \
+		/usr/lib/crt0-efi-x86_64.o $^ -L/usr/lib -lgnuefi -lefi -o $(@:.EFI=.so)
+	$(Q)$(OBJCOPY) -j .text -j .sdata -j .data -j .dynamic -j .dynsym -j .rel -j .rela -j '.rel.*' -j '.rela.*' \
+		-j .reloc -j .rodata --target=efi-app-x86_64 --subsystem=10 $(@:.EFI=.so) $@
+uefi: $(UEFI)
+$(B)/perdure.iso: $(SYSTEM) $(B)/archive scripts/mkiso
+	$(call say,ISO,$@)
+	$(Q)scripts/mkiso --build $(B) --out $@
+iso: $(B)/perdure.iso
+
+setup:
+	@scripts/setup
+run: setup
+	@$(MAKE) --no-print-directory all
+	@$(RUN) --disk build/perdure.img
+debug: setup
+	@$(MAKE) --no-print-directory DEBUG=1 all
+	@scripts/run --debug-build --disk build/perdure.img --gdb
+
+# ---- tests -------------------------------------------------------------------------------------------------------
+host_objects = $(addprefix $(H)/obj/,$(addsuffix .o,tests/host/$1.c $(TEST_SRC_$1)))
+$(H)/obj/%.c.o: %.c Makefile
+	$(call say,HOSTCC,$<)
+	@mkdir -p $(@D)
+	$(Q)$(HOST_CC) $(HOST_FLAGS) -Wall -Wextra -Werror -MMD -MP -c $< -o $@
+define host_test
+$(H)/$1: $(call host_objects,$1)
+	$$(call say,HOSTLD,$1)
+	$(Q)$(HOST_CC) $(HOST_FLAGS) $$^ -lcmocka -o $$@
+endef
+$(foreach t,$(HOST_TESTS),$(eval $(call host_test,$t)))
+
+test-host: $(addprefix $(H)/,$(HOST_TESTS))
+	@scripts/test-host $^
+test: setup
+	@$(MAKE) --no-print-directory DEBUG=0 all $(addprefix $(H)/,$(HOST_TESTS))
+	@$(MAKE) --no-print-directory DEBUG=1 all
+	@if [ -x tests/run ]; then tests/run; else scripts/test-host $(addprefix $(H)/,$(HOST_TESTS)); fi
+bench: setup all
+	@bench/run
+soak: setup
+	@$(MAKE) --no-print-directory DEBUG=0 all
+	@tests/run --soak
+
+check_header = $(CC) $(1) $(INCLUDE) $(DEFS) $(filter-out -Wmissing-prototypes,$(WARN)) -Wno-unused -fsyntax-only -x c -include $(2) /dev/null
+headers-check: $(O)/include/version.h
+	$(Q)set -e; for h in $(wildcard kernel/*.h kernel/x86/*.h boot/*.h); do $(call check_header,$(KERNEL_FLAGS),$$h); done
+	$(Q)set -e; for h in $(wildcard ckptserver/*.h ckptserver/store/*.h); do \
+		$(call check_header,$(USER_FLAGS) -Ickptserver -Ickptserver/store $(UAPI),$$h); done
+	$(Q)set -e; for h in $(wildcard libl4/include/*/*.h libl4/include/*.h drivers/*/*.h apps/*/*.h tests/guest/lib/*.h); do \
+		$(call check_header,$(USER_FLAGS),$$h); done
+	$(Q)set -e; for h in $(wildcard pager/*.h); do $(call check_header,$(USER_FLAGS) -Ipager,$$h); done
+	$(Q)set -e; for h in $(wildcard libl4/include/l4/*.h); do \
+		$(HOST_CC) -x c++ -std=c++11 -ffreestanding $(INCLUDE) -Wall -Wextra -Werror -fsyntax-only -include $$h /dev/null; done
+	@echo 'every header compiles by itself'
+size:
+	@$(MAKE) --no-print-directory DEBUG=0 build/release/kernel.elf
+	@size -A build/release/kernel.elf | awk '$$1 == ".text" { printf "kernel text: %d bytes (%.1f KiB)\n", $$2, $$2 / 1024 } \
+		$$1 ~ /^\.(boot|init|rodata|data|bss)$$/ { printf "%11s: %d bytes\n", substr($$1, 2), $$2 }'
+clean:
+	rm -rf build
+
+-include $(shell find build -name '*.d' 2>/dev/null)
