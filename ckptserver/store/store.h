@@ -1,0 +1,220 @@
+/* SPDX-License-Identifier: BSD-2-Clause
+ * The checkpoint store: pages named (client, virtual page number), in generations, on one partition.
+ *
+ * Rules of use
+ *  - One thread owns a store; there are no locks and nothing here blocks, except store_mount,
+ *    store_format and store_sync, which use the device's `wait` and are for booting and host programs.
+ *  - Work is done in three places, each of bounded length: inside the call that starts an operation,
+ *    inside the device's completions, and in store_work, of which one call does one unit.
+ *  - An operation is a struct store_op of the caller's. The call returns STORE_PENDING, and op->done is
+ *    called later (never from inside the call), or it returns the final status at once, and op->done is
+ *    not called. op->status has the final status in both cases. Until then op and its buffer are the store's.
+ *    A struct store_op is zeroed before its first use and may be used again after completion.
+ *  - Changes (put, remove, range, drop, commit) take effect in the order of the calls. Reads and
+ *    look-ups see the changes that have taken effect, not those that are still queued, and a page must not
+ *    be read while its put is pending (it is still in memory then).
+ *
+ * One commit:
+ *      store_begin (user record) ; store_put / store_remove … for the pages of the snapshot ;
+ *      store_commit -> done: STORE_OK: the generation is durable.
+ * Puts outside begin … commit are allowed (early cleaning): they belong to the next commit. So between
+ * begin and commit only pages of the snapshot may be put. Changes asked for after store_commit are queued
+ * until it has succeeded, and belong to the generation after it.
+ *
+ * A commit that failed is not given up but repeated: call store_commit again (any time later); it goes on
+ * where it failed, with the same content, number and superblock slot. Nothing durable is harmed meanwhile.
+ */
+#ifndef STORE_H
+#define STORE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "blkdev.h"
+
+#define STORE_PAGE              4096u
+#define STORE_USER_BYTES        256u            /* the caller's record in each generation */
+#define STORE_VPN_BITS          36
+#define STORE_VPN_END           (1ull << STORE_VPN_BITS)
+#define STORE_CLIENTS           65536u
+#define STORE_UUID_BYTES        16u
+
+/* Results of every function. Numbers never change their meaning. */
+enum store_status {
+	STORE_PENDING   = 1,    /* op->done will be called */
+	STORE_OK        = 0,
+	STORE_EIO       = -1,   /* the device failed; the same call may be tried again */
+	STORE_DAMAGED   = -2,   /* a block's content does not match its checksum; op->block names it */
+	STORE_FULL      = -3,   /* no free block; drop something, or commit to let old blocks go */
+	STORE_EINVAL    = -4,   /* client, vpn or range out of bounds, or a call in the wrong state */
+	STORE_END       = -5,   /* store_next: no page at or after vpn */
+	STORE_UNWRITTEN = -6,   /* store_commit: a put failed and has not been repeated */
+	STORE_NOMEM     = -7,   /* arena too small */
+	/* store_mount and store_format: */
+	STORE_EMPTY     = -20,  /* partition holds zeros only where we look: it may be formatted */
+	STORE_FOREIGN   = -21,  /* something that is not ours is there: never touched unless forced */
+	STORE_FUTURE    = -22,  /* written by a later version, or with features this one does not know */
+	STORE_TOO_SMALL = -23,  /* less than STORE_MIN_BLOCKS, or smaller than it was when formatted */
+	STORE_DEAD      = -24,  /* ours, but neither superblock leads to an intact generation */
+	STORE_NO_GENERATION = -25, /* the wanted generation is not kept */
+};
+
+#define STORE_MIN_BLOCKS        2048u           /* 8 MiB */
+
+/* One short English sentence part per status, never NULL. */
+const char *store_strerror(int status);
+
+/* ---- Operations ------------------------------------------------------------------------------- */
+
+struct store_op {
+	/* Filled in by the caller. */
+	uint32_t  client;               /* 0 = the kernel's object pages, else a space number; < STORE_CLIENTS */
+	uint64_t  vpn;                  /* page number; < STORE_VPN_END */
+	uint64_t  end;                  /* ranges: one past the last page; <= STORE_VPN_END */
+	void     *buf;                  /* one page, 4 KiB-aligned: target of a read, source of a put */
+	void    (*done)(struct store_op *);
+	void     *owner;                /* the caller's */
+	/* Results. */
+	int       status;               /* enum store_status */
+	bool      hole;                 /* look-up, read: the page has never been written or is zero */
+	uint64_t  block;                /* look-up, read, put: the page's block (0: hole); damage: the bad block */
+	uint64_t  sum;                  /* look-up, read, put: XXH3-64 of the page */
+	/* The store's own use. */
+	uint8_t   kind, waiting, unwritten, pad;
+	uint64_t  cursor;
+	struct store *st;
+	struct store_op *link;
+	void     *node;
+	struct blkreq req;
+	void     *req_buf[1];
+};
+
+struct store;
+
+/* ---- Set up ----------------------------------------------------------------------------------- */
+
+/* Bytes of memory for a store on `blocks` blocks with a cache of `nodes` index and map blocks (at least
+ * 64; a few thousandths of the pages in use make look-ups of all of them cheap: 1 GiB has 1,024 leaves). */
+size_t store_arena_bytes(uint64_t blocks, uint32_t nodes);
+
+/* Build a store in `arena` (4 KiB-aligned, `bytes` long; as many cache nodes as fit) on `dev`. No I/O.
+ * Everything the store ever uses is in the arena. STORE_NOMEM if it does not suffice. */
+int store_init(void *arena, size_t bytes, struct blkdev *dev, struct store **out);
+
+/* What store_mount found. Filled in on every return. */
+struct store_mount {
+	uint64_t generation;            /* mounted; 0: formatted, but nothing committed yet (genesis) */
+	uint64_t parent;                /* the generation it was made from; 0 for the first */
+	uint64_t newest;                /* highest generation number seen in any superblock */
+	uint64_t boot;                  /* number of the last boot (0: none yet); see store_boot */
+	uint64_t commit_boot;           /* number of the boot in which `generation` was committed */
+	uint8_t  user[STORE_USER_BYTES];/* the caller's record of that generation */
+	uint8_t  uuid[STORE_UUID_BYTES];
+	uint64_t blocks;                /* blocks the store uses (fixed when formatted) */
+	uint32_t version;               /* of the format, as found (also with STORE_FUTURE) */
+	uint32_t slot;                  /* superblock slot mounted */
+	/* Each superblock slot: STORE_OK used or usable; STORE_EMPTY zeros; STORE_DAMAGED; STORE_FUTURE;
+	 * STORE_FOREIGN; STORE_EIO; and why, as a sentence part ("directory root does not match …"). */
+	struct { int status; uint64_t generation, bad_block; const char *why; } slots[2];
+	bool     fell_back;             /* a newer superblock was there but could not be used */
+};
+
+/* Find the newest intact generation and make it current, or `want` (0: newest; it must be one of the
+ * kept ones). Reads a constant number of blocks, whatever the size and content of the partition; writes
+ * nothing. Blocks. STORE_OK, or STORE_EMPTY / FOREIGN / FUTURE / TOO_SMALL / DEAD / NO_GENERATION / EIO. */
+int store_mount(struct store *st, uint64_t want, struct store_mount *res);
+
+/* Make an empty store with the given random identity and mount it (generation 0). Refused unless the
+ * partition is empty (status as store_mount would give it), or `force`, which gives up whatever is there;
+ * only a partition that is too small is refused even then. A power cut leaves an empty partition or a
+ * complete empty store. Blocks. */
+int store_format(struct store *st, const uint8_t uuid[STORE_UUID_BYTES], bool force, struct store_mount *res);
+
+/* Count this boot: increments the boot counter, which is kept apart from the generations, and makes it
+ * durable. To be called once after mounting, before anything of this boot can be seen. op->cursor has
+ * the number of this boot at completion, store_boot_number too. STORE_PENDING always, then OK or EIO
+ * (call again: the number may then be higher by more than one than the last, never lower). */
+int store_boot(struct store *st, struct store_op *op);
+uint64_t store_boot_number(const struct store *st);
+
+/* ---- Reading ---------------------------------------------------------------------------------- */
+
+/* Where is (client, vpn)? Sets hole, block and sum. Immediate if the index nodes are cached. OK, DAMAGED
+ * (an index node; op->block names it), EIO, EINVAL. */
+int store_lookup(struct store *st, struct store_op *op);
+
+/* Read the page into op->buf and verify it. A hole gives zeros, without I/O for the page itself. As
+ * store_lookup; with DAMAGED the buffer's content is undefined. */
+int store_read(struct store *st, struct store_op *op);
+
+/* First existing page with op->vpn <= vpn < op->end: sets op->vpn, block, sum. STORE_END if none. Loads only
+ * the index nodes on the way. To go on, add 1 to vpn and call again. */
+int store_next(struct store *st, struct store_op *op);
+
+/* ---- Changing --------------------------------------------------------------------------------- */
+
+/* Announce the next commit, with the caller's record for it (copied). At most one commit at a time:
+ * STORE_EINVAL while one is under way or failed and not repeated; a second begin before store_commit
+ * replaces the record. */
+int store_begin(struct store *st, const uint8_t user[STORE_USER_BYTES]);
+
+/* Give the page the content of op->buf, which must not change before completion. An all-zero page becomes
+ * a hole and takes no disk. The page's old block is not touched. OK (a hole, at once) or PENDING; completes
+ * when the write has completed. EIO: the write failed; *the same op* must be put again (same page, any
+ * content) before the next commit can succeed. FULL, DAMAGED (index node), EINVAL: nothing changed. */
+int store_put(struct store *st, struct store_op *op);
+
+/* Make the page a hole. */
+int store_remove(struct store *st, struct store_op *op);
+
+/* Make all pages vpn <= p < end holes. Time grows with the number of existing pages; in units. */
+int store_remove_range(struct store *st, struct store_op *op);
+
+/* Remove all pages of the client, and the client itself. */
+int store_drop_client(struct store *st, struct store_op *op);
+
+/* Make durable all that was put and removed. OK: the generation store_generation(st) is committed. EIO,
+ * FULL, DAMAGED, UNWRITTEN: not known to be committed; call again, see above. EINVAL: no store_begin. PENDING. */
+int store_commit(struct store *st, struct store_op *op);
+
+/* Number of the last generation known to be durable (0: none). */
+uint64_t store_generation(const struct store *st);
+
+/* ---- Work and waiting ------------------------------------------------------------------------- */
+
+/* Do one bounded unit of work: run the next queued change, free a block in the map, checksum and
+ * submit one index block, advance the commit. Returns whether more can be done now without waiting for
+ * the device. */
+bool store_work(struct store *st);
+
+/* For booting and host programs: if `status` is STORE_PENDING, run store_work and dev->wait until op is
+ * complete. Returns the final status. Use: store_sync(st, &op, store_read(st, &op)). op->done may be NULL. */
+int store_sync(struct store *st, struct store_op *op, int status);
+
+/* ---- Space ------------------------------------------------------------------------------------ */
+
+/* Promise room for `pages` puts, with the index and map blocks they may cost. Call when pages become
+ * dirty. STORE_FULL: nothing was promised. Each store_put of a page uses up one promised page, if there
+ * is one (a put without a promise is possible while there is room nobody was promised). */
+int store_reserve(struct store *st, uint64_t pages);
+/* Give promised pages back (a dirty page was discarded). */
+void store_unreserve(struct store *st, uint64_t pages);
+
+struct store_stats {
+	uint64_t blocks;                /* usable for data, index and maps */
+	uint64_t used;                  /* in the current state: pages, index, maps, tables */
+	uint64_t held;                  /* kept only by earlier generations (an upper bound) */
+	uint64_t free;                  /* blocks - used - held */
+	uint64_t reserved;              /* pages promised */
+	uint64_t index_blocks;          /* index nodes and directory pages in the current state */
+	uint64_t generation, boot;
+	uint64_t commits, commit_errors;
+	uint64_t pages_put, pages_zero, pages_read;     /* since mount */
+	uint64_t blocks_written, blocks_read, flushes;  /* since mount, all kinds */
+	uint64_t last_pages, last_index, last_map, last_bytes;  /* of the last commit */
+	uint64_t cache_nodes, cache_hits, cache_misses, leaked;
+};
+void store_stats(const struct store *st, struct store_stats *out);
+
+#endif
