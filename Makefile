@@ -85,7 +85,8 @@ HOST_TESTS  := $(basename $(notdir $(wildcard tests/host/*_test.c)))
 
 # Host tests: the product's files each is linked with.
 TEST_SRC_boot_test  := boot/bootinfo.c boot/multiboot.c
-TEST_SRC_mapdb_test := kernel/mapdb.c
+TEST_SRC_mapdb_test := kernel/mapdb.c kernel/ptab.c
+TEST_SRC_term_test  := apps/term/edit.c apps/term/history.c drivers/console/keyboard.c drivers/console/screen.c
 
 # ---- what there is to build --------------------------------------------------------------------------------------
 SYSTEM := $(if $(wildcard kernel/main.c),$(B)/kernel.elf $(B)/kernel.sym) \

@@ -163,13 +163,10 @@ static void mb2_memory(struct boot_memlist *list, const unsigned char *t, uint32
 {
 	uint32_t entry = size >= 16 ? read32(t + 8) : 0;
 
-	if (entry < 24)
+	if (entry < 24 || size > UINT32_MAX / 2 || entry > size)
 		return;
-	for (uint32_t at = 16; at <= size - entry; at += entry) {
+	for (uint32_t at = 16; at <= size - entry; at += entry)
 		memlist_add(list, read_le(t + at, 8), read_le(t + at + 8, 8), mem_type(read32(t + at + 16)));
-		if (at > UINT32_MAX - entry)
-			return;
-	}
 }
 
 static void mb2_tag(struct bootinfo *bi, struct boot_memlist *list, const struct boot_window *w, uint64_t at,
