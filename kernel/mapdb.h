@@ -16,12 +16,17 @@
 #include "kernel/types.h"
 #include "kernel/ptab.h"
 
-/* With at least this much pool, and no other thread mapping meanwhile, a fault through three pagers makes progress, each
- * of the four spaces needing up to 8 pages in 8 different leaf tables at once (docs: the mapping contract). */
-#define MAPDB_MIN_NODES         192
-#define MAPDB_MIN_TABLES        128
-/* The mappings installed last are never evicted. */
-#define MAPDB_PROTECTED         64
+/* With at least this much pool besides what residual spaces hold, and no other thread mapping meanwhile, a fault
+ * through three pagers makes progress, whatever the addresses: four spaces, each needing up to MAPDB_WORKING_SET pages of its
+ * own at once, and each page mapped through every pager between it and the root. That is 8 * (1 + 2 + 3 + 4) nodes, each
+ * in a leaf table of its own below upper tables of its own, and four roots; the rest is what one call takes. */
+#define MAPDB_WORKING_SET       8
+#define MAPDB_CHAIN_NODES       80
+#define MAPDB_MIN_NODES         128
+#define MAPDB_MIN_TABLES        256
+/* The mappings installed last are not evicted. The number shrinks, but not below MAPDB_CHAIN_NODES, before a pool of the
+ * minimum size has nothing left to give; below that only to avoid a failure. */
+#define MAPDB_PROTECTED         128
 /* Longest chain of mappings derived from one another. */
 #define MAPDB_MAX_DEPTH         255
 
