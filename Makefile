@@ -48,7 +48,7 @@ DEFS   := -DDEBUG=$(if $(filter debug,$(MODE)),1,0)
 INCLUDE := -Ilibl4/include -I$(O)/include
 UAPI   := -idirafter /usr/include -idirafter /usr/include/x86_64-linux-gnu
 
-KERNEL_FLAGS := $(LANG_FLAGS) -mcmodel=kernel -mno-red-zone -mgeneral-regs-only -fno-pie -Ikernel -Ikernel/x86 -Iboot
+KERNEL_FLAGS := $(LANG_FLAGS) -mcmodel=kernel -mno-red-zone -mgeneral-regs-only -fno-pie -I. -Ikernel -Ikernel/x86 -Iboot
 USER_FLAGS   := $(LANG_FLAGS) -mcmodel=small -fno-pie
 UEFI_FLAGS   := -std=gnu11 -ffreestanding -fshort-wchar -mno-red-zone -fpic -fno-stack-protector -fno-strict-aliasing \
 	  -fno-asynchronous-unwind-tables -maccumulate-outgoing-args -DGNU_EFI_USE_MS_ABI -isystem /usr/include/efi \
@@ -85,7 +85,7 @@ HOST_TESTS  := $(basename $(notdir $(wildcard tests/host/*_test.c)))
 
 # Host tests: the product's files each is linked with.
 TEST_SRC_boot_test  := boot/bootinfo.c boot/multiboot.c
-TEST_SRC_mapdb_test := kernel/mapdb.c kernel/ptab.c
+TEST_SRC_mapdb_test := kernel/ptab.c kernel/mapdb.c kernel/mapdb_evict.c kernel/mapdb_check.c
 TEST_SRC_term_test  := apps/term/edit.c apps/term/history.c drivers/console/keyboard.c drivers/console/screen.c
 
 # ---- what there is to build --------------------------------------------------------------------------------------
