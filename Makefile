@@ -7,8 +7,8 @@
 #   $(B)/bin/X  $(B)/tests/X  $(B)/bench/X   programs, stripped; X.elf beside them has symbols, X.map and X.sym too
 #   $(B)/obj/   objects, at the path of their source
 #
-# Folders that make programs: each apps/X/*.c is program X; each tests/guest/X.c, tests/guest/X/*.c, bench/X.c and
-# bench/X/*.c a root task. tests/guest/lib/*.c is linked into all of those. A host test names its sources in TEST_SRC_<test>.
+# A folder with a main.c makes a program: apps/X, tests/guest/X, bench/X; each tests/guest/X.c and bench/X.c is one, too.
+# Those of tests and bench are root tasks; tests/guest/lib/*.c is linked into them. A host test names its sources in TEST_SRC_<test>.
 
 DEBUG  ?= 0
 V      ?= 0
@@ -45,10 +45,10 @@ OPT    := -O2 -g
 LANG_FLAGS := -std=gnu11 -ffreestanding -nostdinc -isystem $(CC_INCLUDE) -fno-common -fno-strict-aliasing \
 	  -fno-stack-protector -fno-asynchronous-unwind-tables -fno-pic -ffile-prefix-map=$(CURDIR)=.
 DEFS   := -DDEBUG=$(if $(filter debug,$(MODE)),1,0)
-INCLUDE := -Ilibl4/include -I$(O)/include
+INCLUDE := -I. -Ilibl4/include -I$(O)/include
 UAPI   := -idirafter /usr/include -idirafter /usr/include/x86_64-linux-gnu
 
-KERNEL_FLAGS := $(LANG_FLAGS) -mcmodel=kernel -mno-red-zone -mgeneral-regs-only -fno-pie -I. -Ikernel -Ikernel/x86 -Iboot
+KERNEL_FLAGS := $(LANG_FLAGS) -mcmodel=kernel -mno-red-zone -mgeneral-regs-only -fno-pie -Ikernel -Ikernel/x86 -Iboot
 USER_FLAGS   := $(LANG_FLAGS) -mcmodel=small -fno-pie
 UEFI_FLAGS   := -std=gnu11 -ffreestanding -fshort-wchar -mno-red-zone -fpic -fno-stack-protector -fno-strict-aliasing \
 	  -fno-asynchronous-unwind-tables -maccumulate-outgoing-args -DGNU_EFI_USE_MS_ABI -isystem /usr/include/efi \
@@ -58,14 +58,14 @@ UEFI_FLAGS   := $(filter-out -maccumulate-outgoing-args,$(UEFI_FLAGS))
 endif
 HOST_FLAGS   := -std=gnu11 -g -O1 -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer \
 	  -D_GNU_SOURCE -DHOST_TEST=1 -DDEBUG=1 -I. -Iboot -Ikernel -Ickptserver -idirafter libl4/include
-NASM_FLAGS   := -f elf64 -g -F dwarf -Werror -w+orphan-labels -Ilibl4/include/ -Ikernel/ -Ikernel/x86/
+NASM_FLAGS   := -f elf64 -g -F dwarf -Werror -w+orphan-labels -I./ -Ilibl4/include/ -Ikernel/x86/
 LD_FLAGS     := -nostdlib -static --fatal-warnings --build-id=none -z noexecstack -z max-page-size=4096
 USER_LD      := $(LD_FLAGS) -Ttext-segment=0x400000 -e _start
 
 # ---- sources -----------------------------------------------------------------------------------------------------
 sources      = $(foreach d,$1,$(wildcard $d/*.c $d/*.asm))
 objects      = $(addprefix $(O)/,$(addsuffix .o,$1))
-subdirs      = $(sort $(patsubst %/,%,$(dir $(wildcard $1/*/*.c))))
+programs     = $(notdir $(patsubst %/,%,$(dir $(wildcard $1/*/main.c))))
 
 KERNEL_SRC  := $(call sources,boot kernel kernel/x86)
 LIBL4_SRC   := $(filter-out libl4/crt0.%,$(call sources,libl4))
@@ -74,12 +74,12 @@ CKPT_SRC    := $(call sources,ckptserver ckptserver/store)
 CONSOLE_SRC := $(call sources,drivers/console)
 PAGER_SRC   := $(call sources,pager)
 UEFI_SRC    := $(wildcard boot/uefi/*.c)
-APPS        := $(notdir $(call subdirs,apps))
+APPS        := $(call programs,apps)
 GUESTLIB_SRC := $(call sources,tests/guest/lib)
 GUEST_ONE   := $(basename $(notdir $(wildcard tests/guest/*.c)))
-GUEST_MANY  := $(filter-out lib,$(notdir $(call subdirs,tests/guest)))
+GUEST_MANY  := $(call programs,tests/guest)
 BENCH_ONE   := $(basename $(notdir $(wildcard bench/*.c)))
-BENCH_MANY  := $(notdir $(call subdirs,bench))
+BENCH_MANY  := $(call programs,bench)
 BOOT_CFG    := $(firstword $(wildcard pager/boot.cfg apps/boot.cfg))
 HOST_TESTS  := $(basename $(notdir $(wildcard tests/host/*_test.c)))
 
@@ -91,7 +91,7 @@ TEST_SRC_term_test  := apps/term/edit.c apps/term/history.c drivers/console/keyb
 # ---- what there is to build --------------------------------------------------------------------------------------
 SYSTEM := $(if $(wildcard kernel/main.c),$(B)/kernel.elf $(B)/kernel.sym) \
 	  $(if $(CRT0_SRC),$(if $(wildcard ckptserver/main.c),$(B)/ckptserver))
-BIN    := $(if $(CONSOLE_SRC),console) $(if $(PAGER_SRC),pager) $(APPS)
+BIN    := $(if $(wildcard drivers/console/main.c),console) $(if $(wildcard pager/main.c),pager) $(APPS)
 USER   := $(if $(CRT0_SRC),$(addprefix $(B)/bin/,$(BIN)))
 GUEST  := $(if $(CRT0_SRC),$(addprefix $(B)/tests/,$(GUEST_ONE) $(GUEST_MANY)) \
 	  $(addprefix $(B)/bench/,$(BENCH_ONE) $(BENCH_MANY)))
