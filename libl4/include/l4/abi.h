@@ -105,6 +105,10 @@
 #define L4_KIP_PROCESSOR_INFO   0x198
 #define L4_KIP_SYSCALLS         0x1a0       /* 11 words in L4_SYS_* order */
 #define L4_KIP_ARCH_SYSCALLS    0x220       /* ArchSyscall0..3 */
+/* Extensions, in words that X.2 reserves (accessors in l4/kip.h). */
+#define L4_KIP_BOOT_NUMBER      0x1f8       /* boots so far of this disk, from 1; never repeats */
+#define L4_KIP_ENTROPY          0x200       /* 64 fresh random bits, different in every boot */
+#define L4_KIP_GENERATION       0x208       /* checkpoint this boot recovered from; 0 at genesis */
 #define L4_API_VERSION          0x84070000  /* version 0x84 (X.2), subversion 7 */
 #define L4_API_FLAGS            0x4         /* little-endian, 64-bit: ww=01 << 2 | ee=00 */
 #define L4_KERNEL_ID            0x50010000  /* id 0x50 ('P'), subid 1 */

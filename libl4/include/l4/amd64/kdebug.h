@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: BSD-2-Clause
+ * Kernel debug services on AMD64: a breakpoint followed by an instruction that names the service and
+ * is harmless when executed. They work before any console exists and never block; they go to
+ * the kernel's serial port.
+ */
+#ifndef L4_AMD64_KDEBUG_H
+#define L4_AMD64_KDEBUG_H
+
+#include <l4/types.h>
+
+/* Stops in the kernel debugger, if there is one, showing a text; otherwise the kernel prints the text and the
+ * thread goes on. The argument is a string literal (it may be empty). */
+#define L4_KDB_Enter(str...)					\
+	__asm__ __volatile__ (					\
+		"int3\n\t"					\
+		"jmp 2f\n\t"					\
+		"movq $1f, %%rax\n\t"				\
+		".pushsection .rodata\n\t"			\
+		"1: .asciz \"" str "\"\n\t"			\
+		".popsection\n"					\
+		"2:" : : : "memory")
+
+/* Prints one character. */
+L4_INLINE void L4_KDB_PrintChar(char c)
+{
+	__asm__ __volatile__("int3\n\tcmpb %1, %%al" : : "a"(c), "i"(L4_KDB_PRINT_CHAR) : "cc", "memory");
+}
+
+/* Prints a string that ends with a zero byte. The kernel reads it through the caller's mapping; a page
+ * that is not mapped ends the string. */
+L4_INLINE void L4_KDB_PrintString(const char *s)
+{
+	__asm__ __volatile__("int3\n\tcmpb %1, %%al" : : "a"(s), "i"(L4_KDB_PRINT_STRING) : "cc", "memory");
+}
+
+L4_INLINE void L4_KDB_ClearPage(void)
+{
+	__asm__ __volatile__("int3\n\tcmpb $2, %%al" : : : "cc", "memory");
+}
+
+/* A character typed at the kernel's port, or -1 when there is none. The kernel need not support this. */
+L4_INLINE char L4_KDB_ReadChar(void)
+{
+	char c = (char)-1;
+
+	__asm__ __volatile__("int3\n\tcmpb $8, %%al" : "+a"(c) : : "cc", "memory");
+	return c;
+}
+
+L4_INLINE char L4_KDB_ReadChar_Blocked(void)
+{
+	char c = (char)-1;
+
+	__asm__ __volatile__("int3\n\tcmpb $13, %%al" : "+a"(c) : : "cc", "memory");
+	return c;
+}
+
+#endif
