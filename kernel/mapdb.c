@@ -4,8 +4,8 @@
  * Invariants (proved by mapdb_check):
  *  (1) a node and a present 4 KiB leaf outside windows refer to each other;
  *  (2) a frame's list is the preorder of its mapping tree; a node's parent is the nearest earlier one with depth - 1;
- *  (3) a node's granted rights are among its parent's;
- *  (4) hardware W only with granted W and, where the path has W, a current frame.
+ *  (3) hardware W only with granted W and, where the path has W, a current frame.
+ * A node's granted rights are among its parent's, except while (or where) a revocation was interrupted.
  * Trees lose nodes leaf by leaf, so every intermediate state of a long removal satisfies them too.
  * Accesses (the processor's A and D) of a node that goes are folded into its parent, or into the frame.
  */
@@ -163,7 +163,8 @@ static unsigned node_revoke(struct map_node *nd, unsigned rights)
 	if (rights & L4_RIGHT_X)
 		*pte |= ptab_nx;
 	*pte &= ~((u64)rights << PTE_GRANT_SHIFT | PTE_A | PTE_D);
-	if (*pte != old)
+	/* Also for accesses saved earlier: the TLB may still hold the entry as accessed. */
+	if (*pte != old || refs)
 		ptab_of_space(entry_table(nd->pte)->space)->tlb_gen++;
 	return refs;
 }

@@ -134,7 +134,6 @@ static const char *check_node(u32 n)
 		above = nodes.node[above].parent;
 	REQUIRE(above == nd->parent, "parent is not the nearest shallower node");
 	REQUIRE(node_pfn(&nodes.node[above]) == pte_pfn(pte), "parent maps another frame");
-	REQUIRE(!(pte_rights(pte) & ~pte_rights(tables.entry[nodes.node[above].pte])), "more rights than the parent");
 	return NULL;
 }
 

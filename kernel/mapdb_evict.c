@@ -16,7 +16,7 @@
 /* A table whose mappings have more descendants than that is spared while there are others. */
 #define SUBTREE_LIMIT   1024
 
-static const u32 protected_numbers[] = { MAPDB_PROTECTED, MAPDB_CHAIN_NODES, 40, 16, 4 };
+static const u32 protected_numbers[] = { MAPDB_PROTECTED, MAPDB_CHAIN_NODES, 40, 16, 4, 1 };
 
 static bool node_is_safe(u32 n, u32 guard, u32 recent)
 {
