@@ -85,6 +85,7 @@ HOST_TESTS  := $(basename $(notdir $(wildcard tests/host/*_test.c)))
 
 # Host tests: the product's files each is linked with.
 TEST_SRC_boot_test  := boot/bootinfo.c boot/multiboot.c
+TEST_SRC_elf_loader_test := boot/uefi/elf.c
 TEST_SRC_mapdb_test := kernel/ptab.c kernel/mapdb.c kernel/mapdb_evict.c kernel/mapdb_check.c
 TEST_SRC_term_test  := apps/term/edit.c apps/term/history.c drivers/console/keyboard.c drivers/console/screen.c
 
@@ -215,16 +216,15 @@ soak: setup
 	@$(MAKE) --no-print-directory DEBUG=0 all
 	@tests/run --soak
 
-check_header = $(CC) $(1) $(INCLUDE) $(DEFS) $(filter-out -Wmissing-prototypes,$(WARN)) -Wno-unused -fsyntax-only -x c -include $(2) /dev/null
+# $(call check_headers,command,headers): the command with each header in turn; fails after having tried all.
+check_headers = @r=0; for h in $(sort $2); do $1 -fsyntax-only -include $$h /dev/null || { echo "$$h does not compile by itself"; r=1; }; done; exit $$r
+CHECK_C      = $(CC) -x c $(INCLUDE) $(DEFS) $(WARN) -Wno-unused
 headers-check: $(O)/include/version.h
-	$(Q)set -e; for h in $(wildcard kernel/*.h kernel/x86/*.h boot/*.h); do $(call check_header,$(KERNEL_FLAGS),$$h); done
-	$(Q)set -e; for h in $(wildcard ckptserver/*.h ckptserver/store/*.h); do \
-		$(call check_header,$(USER_FLAGS) -Ickptserver -Ickptserver/store $(UAPI),$$h); done
-	$(Q)set -e; for h in $(wildcard libl4/include/*/*.h libl4/include/*.h drivers/*/*.h apps/*/*.h tests/guest/lib/*.h); do \
-		$(call check_header,$(USER_FLAGS),$$h); done
-	$(Q)set -e; for h in $(wildcard pager/*.h); do $(call check_header,$(USER_FLAGS) -Ipager,$$h); done
-	$(Q)set -e; for h in $(wildcard libl4/include/l4/*.h); do \
-		$(HOST_CC) -x c++ -std=c++11 -ffreestanding $(INCLUDE) -Wall -Wextra -Werror -fsyntax-only -include $$h /dev/null; done
+	$(call check_headers,$(CHECK_C) $(KERNEL_FLAGS),$(wildcard kernel/*.h kernel/x86/*.h boot/*.h))
+	$(call check_headers,$(CHECK_C) $(USER_FLAGS) -Ickptserver -Ickptserver/store $(UAPI),$(wildcard ckptserver/*.h ckptserver/store/*.h))
+	$(call check_headers,$(CHECK_C) $(USER_FLAGS) -Itests/guest/lib,$(wildcard libl4/*.h libl4/include/*.h libl4/include/l4/*.h \
+		pager/*.h drivers/*/*.h apps/*/*.h tests/guest/lib/*.h))
+	$(call check_headers,$(HOST_CC) -x c++ -std=c++11 -ffreestanding $(INCLUDE) -Wall -Wextra -Werror,$(wildcard libl4/include/l4/*.h))
 	@echo 'every header compiles by itself'
 size:
 	@$(MAKE) --no-print-directory DEBUG=0 build/release/kernel.elf
