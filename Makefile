@@ -30,7 +30,7 @@ HOST_CC := gcc
 IS_CLANG := $(findstring clang,$(shell $(CC) --version 2>/dev/null))
 VERSION := $(shell git describe --always --dirty --tags 2>/dev/null || echo unknown)
 
-MAKEFLAGS += --no-builtin-rules
+MAKEFLAGS += --no-builtin-rules $(if $(findstring -j,$(MAKEFLAGS)),,-j$(shell nproc))
 .SUFFIXES:
 .DELETE_ON_ERROR:
 .SECONDARY:
@@ -210,7 +210,8 @@ test: setup
 	@$(MAKE) --no-print-directory DEBUG=0 all $(addprefix $(H)/,$(HOST_TESTS))
 	@$(MAKE) --no-print-directory DEBUG=1 all
 	@if [ -x tests/run ]; then tests/run; else scripts/test-host $(addprefix $(H)/,$(HOST_TESTS)); fi
-bench: setup all
+bench: setup
+	@$(MAKE) --no-print-directory DEBUG=0 all
 	@bench/run
 soak: setup
 	@$(MAKE) --no-print-directory DEBUG=0 all
