@@ -30,7 +30,8 @@ HOST_CC := gcc
 IS_CLANG := $(findstring clang,$(shell $(CC) --version 2>/dev/null))
 VERSION := $(shell git describe --always --dirty --tags 2>/dev/null || echo unknown)
 
-MAKEFLAGS += --no-builtin-rules $(if $(findstring -j,$(MAKEFLAGS)),,-j$(shell nproc))
+JOBS   := $(if $(findstring -j,$(MAKEFLAGS)),,-j$(shell nproc))
+MAKEFLAGS += --no-builtin-rules $(JOBS)
 .SUFFIXES:
 .DELETE_ON_ERROR:
 .SECONDARY:
