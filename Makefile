@@ -47,7 +47,8 @@ LANG_FLAGS := -std=gnu11 -ffreestanding -nostdinc -isystem $(CC_INCLUDE) -fno-co
 	  -fno-stack-protector -fno-asynchronous-unwind-tables -fno-pic -ffile-prefix-map=$(CURDIR)=.
 DEFS   := -DDEBUG=$(if $(filter debug,$(MODE)),1,0)
 INCLUDE := -I. -Ilibl4/include -I$(O)/include
-UAPI   := -idirafter /usr/include -idirafter /usr/include/x86_64-linux-gnu
+# Constants and structures of devices, and header-only libraries; what those ask of a C library is beside the store.
+UAPI   := -idirafter ckptserver/store/freestanding -idirafter /usr/include -idirafter /usr/include/x86_64-linux-gnu
 
 KERNEL_FLAGS := $(LANG_FLAGS) -mcmodel=kernel -mno-red-zone -mgeneral-regs-only -fno-pie -Ikernel -Ikernel/x86 -Iboot
 USER_FLAGS   := $(LANG_FLAGS) -mcmodel=small -fno-pie
@@ -58,7 +59,7 @@ ifneq ($(IS_CLANG),)
 UEFI_FLAGS   := $(filter-out -maccumulate-outgoing-args,$(UEFI_FLAGS))
 endif
 HOST_FLAGS   := -std=gnu11 -g -O1 -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer \
-	  -D_GNU_SOURCE -DHOST_TEST=1 -DDEBUG=1 -I. -Iboot -Ikernel -Ickptserver -idirafter libl4/include
+	  -D_GNU_SOURCE -DHOST_TEST=1 -DDEBUG=1 -I. -Iboot -Ikernel -Ickptserver -Ickptserver/store -idirafter libl4/include
 NASM_FLAGS   := -f elf64 -g -F dwarf -Werror -w+orphan-labels -I./ -Ilibl4/include/ -Ikernel/x86/
 LD_FLAGS     := -nostdlib -static --fatal-warnings --build-id=none -z noexecstack -z max-page-size=4096
 USER_LD      := $(LD_FLAGS) -Ttext-segment=0x400000 -e _start
