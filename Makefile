@@ -60,7 +60,8 @@ UEFI_FLAGS   := $(filter-out -maccumulate-outgoing-args,$(UEFI_FLAGS))
 endif
 HOST_FLAGS   := -std=gnu11 -g -O1 -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer \
 	  -D_GNU_SOURCE -DHOST_TEST=1 -DDEBUG=1 -I. -Iboot -Ikernel -Ickptserver -Ickptserver/store -idirafter libl4/include
-NASM_FLAGS   := -f elf64 -g -F dwarf -Werror -w+orphan-labels -I./ -Ilibl4/include/ -Ikernel/x86/
+# NASM writes the working directory into its debug information: that would make release builds differ by place.
+NASM_FLAGS   := -f elf64 $(if $(filter debug,$(MODE)),-g -F dwarf) -Werror -w+orphan-labels -I./ -Ilibl4/include/ -Ikernel/x86/
 LD_FLAGS     := -nostdlib -static --fatal-warnings --build-id=none -z noexecstack -z max-page-size=4096
 USER_LD      := $(LD_FLAGS) -Ttext-segment=0x400000 -e _start
 
