@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: BSD-2-Clause
+ * The shell's commands: one table (main.c), one function each. */
+#ifndef SHELL_SHELL_H
+#define SHELL_SHELL_H
+
+/* word[0] is the command's name, word[count] is null. A function prints its own errors: one line that
+ * begins with the name and says what was wrong. */
+typedef void command_function(int count, char **word);
+
+struct command {
+	const char *name;
+	int least, most;                /* arguments, without the name */
+	command_function *run;
+	const char *usage, *help;
+};
+
+/* main.c: the table, ended by an entry without name. */
+extern const struct command shell_command[];
+
+/* tasks.c */
+command_function command_ps, command_programs, command_run, command_stress, command_bench, command_wait, command_kill,
+	command_mem;
+
+/* system.c */
+command_function command_ckpt, command_stat, command_uptime, command_reboot, command_poweroff;
+
+/* The text of a negative TASK_E_* (tasks.c). */
+const char *task_error(long error);
+
+#endif

@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: BSD-2-Clause
+ * Commands about the machine: checkpoints, statistics, time, switching off (l4/ckpt.h). */
+#include <l4/types.h>
+#include <l4/ipc.h>
+#include <l4/schedule.h>
+#include <l4/ckpt.h>
+#include <l4/term.h>
+#include <string.h>
+#include "parse.h"
+#include "shell.h"
+
+static const char *ckpt_error(unsigned long status)
+{
+	switch (status) {
+	case L4_CKPT_NEW_BOOT: return "the machine was rebooted meanwhile";
+	case L4_CKPT_BAD_REQUEST: return "out of range";
+	case L4_CKPT_NOT_PERSISTENT: return "this machine runs without a checkpoint partition";
+	case L4_CKPT_FAILED: return "the checkpoint could not be written; see the console";
+	case L4_CKPT_DENIED: return "not permitted";
+	case L4_CKPT_BUSY: return "too many callers wait already";
+	default: return "the checkpoint server does not answer";
+	}
+}
+
+/* The unit in which a time reads best. */
+static void print_time(const char *before, unsigned long us, const char *after)
+{
+	if (us >= 10000000)
+		L4_TermPrintf("%s%lu.%lu s%s", before, us / 1000000, us / 100000 % 10, after);
+	else if (us >= 10000)
+		L4_TermPrintf("%s%lu.%lu ms%s", before, us / 1000, us / 100 % 10, after);
+	else
+		L4_TermPrintf("%s%lu us%s", before, us, after);
+}
+
+static void checkpoint_now(void)
+{
+	unsigned long generation = 0;
+	L4_Word64_t begin = L4_SystemClock().raw;
+	unsigned long status = L4_CheckpointAndWait(&generation);
+
+	if (status != L4_CKPT_OK)
+		return (void)L4_TermPrintf("ckpt: %s\n", ckpt_error(status));
+	L4_TermPrintf("generation %lu is committed", generation);
+	print_time(", after ", L4_SystemClock().raw - begin, "\n");
+}
+
+void command_ckpt(int count, char **word)
+{
+	unsigned long us = 0, before = 0;
+
+	if (count == 1)
+		return checkpoint_now();
+	if (strcmp(word[1], "off") && !parse_time(word[1], &us))
+		return (void)L4_TermPrintf("ckpt: '%s' is neither a time such as 10ms nor 'off'\n", word[1]);
+	unsigned long status = L4_SetCheckpointInterval(us, &before);
+	if (status == L4_CKPT_BAD_REQUEST)
+		return (void)L4_TermPrintf("ckpt: '%s' is out of range, 100us to 24h\n", word[1]);
+	if (status != L4_CKPT_OK)
+		return (void)L4_TermPrintf("ckpt: %s\n", ckpt_error(status));
+	if (before)
+		print_time("the interval was ", before, "\n");
+	else
+		L4_TermPrintf("the interval was off\n");
+}
+
+static void print_commits(const struct L4_CkptStat *s)
+{
+	if (s->interval_us)
+		print_time("interval    ", s->interval_us, "\n");
+	else
+		L4_TermPrintf("interval    off\n");
+	L4_TermPrintf("checkpoints %lu in this boot, %lu failed\n", s->checkpoints, s->failures);
+	if (s->generation && s->committed_us <= L4_SystemClock().raw)
+		print_time("committed   ", L4_SystemClock().raw - s->committed_us, " ago: nothing newer is safe yet\n");
+	else
+		L4_TermPrintf("committed   nothing yet\n");
+}
+
+void command_stat(int count, char **word)
+{
+	struct L4_CkptStat s;
+	unsigned long status = L4_CheckpointInfo(&s);
+
+	(void)count;
+	(void)word;
+	if (status != L4_CKPT_OK)
+		return (void)L4_TermPrintf("stat: %s\n", ckpt_error(status));
+	L4_TermPrintf("generation  %lu\n", s.generation);
+	if (s.recovered)
+		L4_TermPrintf("boot        %lu, recovered generation %lu with %lu threads\n", s.boot, s.recovered, s.threads);
+	else
+		L4_TermPrintf("boot        %lu, genesis\n", s.boot);
+	if (!s.store_blocks)
+		L4_TermPrintf("            without a checkpoint partition: nothing is kept\n");
+	print_commits(&s);
+	L4_TermPrintf("pause       %lu ns last, %lu ns max, %lu ns mean\n", s.pause_last_ns, s.pause_max_ns, s.pause_mean_ns);
+	print_time("written     ", s.write_last_us, " for the last checkpoint: ");
+	L4_TermPrintf("%lu pages, %lu KiB\n", s.pages_last, s.bytes_last / 1024);
+	L4_TermPrintf("            %lu KiB in this boot, %lu pages a checkpoint on average\n", s.bytes_total / 1024,
+		      s.checkpoints ? s.bytes_total / 4096 / s.checkpoints : 0);
+	L4_TermPrintf("copies      %lu pages were written to while being saved, %lu had to wait\n", s.copies, s.postponed);
+	L4_TermPrintf("disk        %lu of %lu KiB free, %lu pages read back\n", s.store_free * 4, s.store_blocks * 4, s.reads);
+	if (s.stopped)
+		L4_TermPrintf("stopped     %lu threads, because their saved state was damaged\n", s.stopped);
+}
+
+void command_uptime(int count, char **word)
+{
+	unsigned long s = L4_SystemClock().raw / 1000000;
+
+	(void)count;
+	(void)word;
+	L4_TermPrintf("%lu days %02lu:%02lu:%02lu of running since genesis, boot %lu\n", s / 86400, s / 3600 % 24, s / 60 % 60,
+		      s % 60, L4_CheckpointBoot());
+}
+
+/* Both calls return in the next boot, when there is nothing to be said. */
+void command_reboot(int count, char **word)
+{
+	unsigned long status = L4_Reboot();
+
+	(void)count;
+	(void)word;
+	if (status != L4_CKPT_NEW_BOOT)
+		L4_TermPrintf("reboot: %s\n", ckpt_error(status));
+}
+
+void command_poweroff(int count, char **word)
+{
+	unsigned long status = L4_PowerOff();
+
+	(void)count;
+	(void)word;
+	if (status != L4_CKPT_NEW_BOOT)
+		L4_TermPrintf("poweroff: %s\n", ckpt_error(status));
+}
