@@ -74,7 +74,7 @@ KERNEL_SRC  := $(call sources,boot kernel kernel/x86)
 LIBL4_SRC   := $(filter-out libl4/crt0.%,$(call sources,libl4))
 CRT0_SRC    := $(wildcard libl4/crt0.c libl4/crt0.asm)
 CKPT_SRC    := $(call sources,ckptserver ckptserver/store)
-CONSOLE_SRC := $(call sources,drivers/console)
+CONSOLE_SRC := $(call sources,drivers/console) drivers/console/font.c
 PAGER_SRC   := $(call sources,pager)
 UEFI_SRC    := $(wildcard boot/uefi/*.c)
 APPS        := $(call programs,apps)
@@ -90,6 +90,7 @@ HOST_TESTS  := $(basename $(notdir $(wildcard tests/host/*_test.c)))
 TEST_SRC_boot_test  := boot/bootinfo.c boot/multiboot.c
 TEST_SRC_elf_loader_test := boot/uefi/elf.c
 TEST_SRC_mapdb_test := kernel/ptab.c kernel/mapdb.c kernel/mapdb_evict.c kernel/mapdb_check.c
+TEST_SRC_shell_test := apps/shell/parse.c
 TEST_SRC_term_test  := apps/term/edit.c apps/term/history.c drivers/console/keyboard.c drivers/console/screen.c
 
 # ---- what there is to build --------------------------------------------------------------------------------------
@@ -132,6 +133,14 @@ $(O)/%.asm.o: %.asm Makefile
 	$(call say,NASM,$<)
 	@mkdir -p $(@D)
 	$(Q)$(NASM) $(NASM_FLAGS) $(DEFS) -MD $(@:.o=.d) -MP $< -o $@
+# The console's font, from GNU Unifont as grub-common brings it.
+$(O)/drivers/console/font.c: drivers/console/mkfont /usr/share/grub/unicode.pf2
+	$(call say,FONT,$@)
+	@mkdir -p $(@D)
+	$(Q)drivers/console/mkfont /usr/share/grub/unicode.pf2 $@
+$(O)/drivers/console/font.c.o: $(O)/drivers/console/font.c Makefile
+	$(call say,CC,$<)
+	$(Q)$(CC) $(FLAGS) -Idrivers/console $(INCLUDE) $(DEFS) $(WARN) $(OPT) -MMD -MP -c $< -o $@
 $(O)/include/version.h: FORCE
 	@mkdir -p $(@D)
 	@echo '#define PERDURE_VERSION "$(VERSION)"' | cmp -s - $@ || echo '#define PERDURE_VERSION "$(VERSION)"' > $@

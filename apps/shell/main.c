@@ -9,7 +9,7 @@
 #include <l4/schedule.h>
 #include <l4/task.h>
 #include <l4/term.h>
-#include <string.h>
+#include <l4/string.h>
 #include "parse.h"
 #include "shell.h"
 

@@ -5,7 +5,7 @@
 #include <l4/schedule.h>
 #include <l4/ckpt.h>
 #include <l4/term.h>
-#include <string.h>
+#include <l4/string.h>
 #include "parse.h"
 #include "shell.h"
 

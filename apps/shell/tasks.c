@@ -4,8 +4,9 @@
 #include <l4/thread.h>
 #include <l4/ckpt.h>
 #include <l4/task.h>
+#include <l4/threadinfo.h>
 #include <l4/term.h>
-#include <string.h>
+#include <l4/string.h>
 #include "parse.h"
 #include "shell.h"
 
@@ -28,13 +29,27 @@ const char *task_error(long error)
 
 /* ---- ps, mem -------------------------------------------------------------------------------------- */
 
+/* What a thread does, from the state word of ThreadInfo (l4/threadinfo.h). */
 static const char *state_name(L4_Word_t state)
 {
-	static const char *const name[] = {
-		[0] = "none", [1] = "halted",
+	static const struct { L4_Word_t flag; const char *name; } special[] = {
+		{ L4_TI_DAMAGED, "damaged" }, { L4_TI_DYING, "dying" }, { L4_TI_START, "created" },
+		{ L4_TI_HALTED, "halted" }, { L4_TI_PAGEFAULT, "page fault" }, { L4_TI_EXCEPTION, "exception" },
+		{ L4_TI_PREEMPTION, "preempted" },
 	};
+	static const char *const name[] = {
+		[L4_TI_DEAD] = "dead", [L4_TI_INACTIVE] = "inactive", [L4_TI_RUNNING] = "ready",
+		[L4_TI_PENDING_SEND] = "send", [L4_TI_SENDING] = "sending", [L4_TI_WAITING] = "receive",
+		[L4_TI_RECEIVING] = "receiving",
+	};
+	L4_Word_t n = state & L4_TI_STATE_MASK;
 
-	return state < sizeof name / sizeof name[0] && name[state] ? name[state] : "?";
+	for (unsigned int i = 0; i < sizeof special / sizeof special[0]; i++)
+		if (state & special[i].flag)
+			return special[i].name;
+	if (state & L4_TI_CALL)
+		return "call";
+	return n < sizeof name / sizeof name[0] && name[n] ? name[n] : "unknown";
 }
 
 static void print_partner(L4_Word_t partner)

@@ -2,8 +2,8 @@
  * The stress programs: choice by name, arguments, reports. See stress.h. */
 #include <l4/term.h>
 #include <stdarg.h>
-#include <stdio.h>
-#include <string.h>
+#include <l4/print.h>
+#include <l4/string.h>
 #include "stress.h"
 
 enum { REPORT_US = 5000000, FAIL_MAX = 240 };
@@ -29,7 +29,7 @@ static L4_Word64_t end_at, report_at;
 /* What follows key= among the arguments; null if there is none. */
 static const char *option_text(const char *key)
 {
-	size_t n = strlen(key);
+	unsigned long n = strlen(key);
 
 	for (int i = 1; i < arguments; i++)
 		if (!strncmp(argument[i], key, n) && argument[i][n] == '=')

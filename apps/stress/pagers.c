@@ -3,9 +3,11 @@
  * Property: faults travel through any number of pagers, and what a snapshot does to the pages is seen by none of them. The
  * outer pager maps memory to the inner one, that to the leaf; both take some of it back at random times. The leaf keeps
  * pages with checksums and finds them as it left them, however often they had to be mapped again. */
+#include <l4/pagefault.h>
+#include <l4/space.h>
 #include "stress.h"
 
-enum { WORDS = 512, PAGE = 4096, PAUSE_US = 20000, FAULT = -L4_LABEL_PAGEFAULT };
+enum { WORDS = 512, PAGE = 4096, PAUSE_US = 20000 };
 
 /* Parts of the child's address space that are shown in ours: what it was linked and started with, and its arena. */
 #define LOW_SIZE        0xbf000000UL
@@ -31,11 +33,9 @@ static void load_answer(L4_MsgTag_t tag)
 
 	L4_StoreMRs(1, 2, mr);
 	page = mr[0] & ~(L4_Word_t)(PAGE - 1);
-	if (L4_UntypedWords(tag) != 2 || (L4_Label(tag) >> 4 & 0xfff) != (-(long)FAULT & 0xfff) || !shown(page))
+	if (!L4_IsPageFault(tag) || !shown(page))
 		stress_fail("part=%s tag=0x%lx address=0x%lx ip=0x%lx", stress_role(), tag.raw, mr[0], mr[1]);
-	L4_MapItem_t item = L4_MapItem(L4_FpageAddRights(L4_FpageLog2(shown(page), 12), L4_FullyAccessible), page);
-	L4_LoadMRs(1, 2, (L4_Word_t *)&item);
-	L4_Set_MsgTag((L4_MsgTag_t){ 2 << 6 });
+	L4_LoadPageFaultReply(L4_FpageAddRights(L4_FpageLog2(shown(page), 12), L4_FullyAccessible), page);
 	faults++;
 }
 

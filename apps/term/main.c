@@ -15,7 +15,7 @@
 #include <l4/console.h>
 #include <l4/task.h>
 #include <l4/term.h>
-#include <string.h>
+#include <l4/string.h>
 #include "edit.h"
 
 enum { CLIENTS = 64, PARTIAL_MAX = 512, READERS = 8, OUT_MAX = 1920, AHEAD_MAX = 1024, STACK_PAGES = 4 };

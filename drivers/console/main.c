@@ -292,4 +292,5 @@ int main(int argc, char **argv)
 	ps2_init();
 	display_init(&screen, framebuffer);
 	loop();
+	return 0;
 }

@@ -36,7 +36,7 @@
 #define L4_CONSOLE_OK           0
 #define L4_CONSOLE_NEW_BOOT     1       /* the request was made in an earlier boot; see above */
 #define L4_CONSOLE_BAD_REQUEST  2       /* unknown label, or a count out of range */
-#define L4_CONSOLE_BUSY         3       /* another thread is waiting for input already */
+#define L4_CONSOLE_BUSY         3       /* another thread has begun to wait for input instead */
 
 #ifndef __ASSEMBLER__
 
@@ -55,7 +55,7 @@ unsigned long L4_ConsoleWrite(struct L4_Console *console, const char *text, unsi
 
 /* L4_ConsoleRead: wait for input and store 1 to most bytes of it (at most L4_CONSOLE_READ_MAX) in text; their
  * number in *count. Blocks without limit. Returns L4_CONSOLE_OK; L4_CONSOLE_NEW_BOOT with *count = 0 when the
- * machine was rebooted during the call or since the last one; L4_CONSOLE_BUSY if another thread waits for input;
+ * machine was rebooted during the call or since the last one; L4_CONSOLE_BUSY if another thread began to wait for input during the call;
  * L4_CONSOLE_BAD_REQUEST if there is no driver. */
 unsigned long L4_ConsoleRead(struct L4_Console *console, char *text, unsigned long most, unsigned long *count);
 
