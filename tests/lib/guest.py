@@ -1,0 +1,90 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""Runs one in-guest TAP suite: a program that is started as the root task (root=NAME) and speaks tap.py.
+
+A plain suite runs in one boot.  A persistence suite (NAME begins with persist_) has the shape: set up,
+checkpoint, killed, booted again, verify.  It prints `[test] kill N` when its set-up N is committed; we
+SIGKILL the emulator some random milliseconds later and boot again from the same disk.
+"""
+import os
+import random
+import time
+
+import tap
+from machine import Machine
+
+KILL_LINE = r"^\[test\] kill (\d+)$"
+DONE_OR_CRASH = r"^T> done$|PANIC:|\[panic\]"
+MAX_BOOTS = 12
+EXIT_PASS, EXIT_FAIL = (0x10 << 1) | 1, (0x11 << 1) | 1     # tests/guest/lib/test.h: EXIT(0x10), EXIT(0x11)
+
+
+class SuiteRun:
+    """What came out: the TAP report, all problems (empty: good), the serial log's path."""
+
+    def __init__(self, name):
+        self.name, self.report, self.problems, self.log, self.seconds = name, None, [], None, 0.0
+
+
+def is_persistent(suite):
+    return suite.startswith("persist_")
+
+
+def run_suite(root, build, suite, folder, append="", timeout=60, seed=0, memory=None, args=(), program=None):
+    """Run tests/guest/SUITE.  folder: where its serial log and disk go (made here).  program: name of the root
+    task in the archive.  Returns a SuiteRun."""
+    os.makedirs(folder, exist_ok=True)
+    run, rng, text, boots = SuiteRun(suite), random.Random(seed), "", 0
+    run.log = os.path.join(folder, "serial.log")
+    disk = os.path.join(folder, "disk.img")
+    for stale in (disk, run.log):
+        if os.path.exists(stale):
+            os.unlink(stale)
+    options = f"root={program or suite} {append}".strip()
+    began = time.monotonic()
+    while True:
+        boots += 1
+        serial = os.path.join(folder, f"serial.{boots}.log")
+        machine = Machine(root, build, serial, disk=disk, append=options, memory=memory, args=args)
+        killed, status = one_boot(machine, timeout, rng)
+        text += machine.text()
+        os.unlink(serial)
+        if not killed or boots == MAX_BOOTS:
+            break
+    with open(run.log, "w") as file:
+        file.write(text)
+    run.seconds = time.monotonic() - began
+    run.report = tap.parse(text, boots)
+    judge(run, status, machine, killed)
+    if not run.problems and not any(r.state == "not ok" for r in run.report.results):
+        os.unlink(disk)
+    return run
+
+
+def one_boot(machine, timeout, rng):
+    """Boot once: (True, None) if the suite asked for a kill and got it, else (False, exit status or None)."""
+    with machine:
+        found = machine.wait_for(KILL_LINE + "|" + DONE_OR_CRASH, timeout)
+        if found and found.group(1):
+            time.sleep(rng.uniform(0, 0.15))
+            return True, None
+        if found and found.group(0) != "T> done":
+            machine.wait_exit(1)            # let it print registers and the stack
+            return False, None
+        return False, machine.wait_exit(10 if found else 0.1)
+
+
+def judge(run, status, machine, killed):
+    """Add to run.problems what the report cannot know: time-out, reset, exit status."""
+    report = run.report
+    run.problems += report.problems
+    if killed:
+        run.problems.append(f"asked to be killed {MAX_BOOTS} times")
+    elif not report.done and status is None:
+        run.problems.append("timeout")
+    elif not report.done:
+        run.problems.append(f"the machine ended by itself, status {status}")
+    elif status not in (EXIT_PASS, EXIT_FAIL):
+        run.problems.append(f"did not end by EXIT after done (status {status})")
+    failed = any(r.state == "not ok" for r in report.results)
+    if status == EXIT_PASS and failed or status == EXIT_FAIL and not failed:
+        run.problems.append(f"exit status {status} contradicts the results")

@@ -1,0 +1,153 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""One run of the emulator under test control.
+
+Every boot goes through scripts/run, the only place that knows the emulator's flags.  The serial console is a
+file that is polled, or the console FIFO of a recorder (nbd.py).  All waiting is by the monotonic clock.
+The processes of a run are found by their session, so that a SIGKILL hits the emulator itself, whatever
+wrappers scripts/run puts around it.
+"""
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import time
+
+POLL_S = 0.005
+
+
+class Failure(Exception):
+    """A test failed; the text says why."""
+
+
+class Skip(Exception):
+    """A test cannot run here; the text says why."""
+
+
+def session_members(session):
+    """Process ids of a session."""
+    members = []
+    for entry in os.listdir("/proc"):
+        if not entry.isdigit():
+            continue
+        try:
+            with open(f"/proc/{entry}/stat", "rb") as file:
+                fields = file.read().rsplit(b")", 1)[1].split()
+        except OSError:
+            continue
+        if int(fields[3]) == session and fields[0] != b"Z":
+            members.append(int(entry))
+    return members
+
+
+class Machine:
+    """A running emulator.  args: further arguments of scripts/run.
+
+    serial: path of the serial log of this boot; recorder: an nbd.Recorder with a console, used as disk.
+    """
+
+    def __init__(self, root, build, serial, disk=None, append="", memory=None, recorder=None, boot="direct",
+                 root_task=None, args=(), qmp=None):
+        self.serial, self.recorder, self.qmp_path = serial, recorder, qmp
+        self.start_mark = len(recorder.console_text) if recorder else 0
+        command = [os.path.join(root, "scripts", "run"), "--build", build, "--headless", "--" + boot]
+        command += ["--serial", recorder.console_path if recorder else serial]
+        if recorder or disk:
+            command += ["--disk", recorder.uri() if recorder else disk]
+        if memory:
+            command += ["--memory", memory]
+        if root_task:
+            command += ["--root-task", root_task]
+        if append:
+            command += ["--append", append]
+        if qmp:
+            command += ["--qmp", qmp]
+        self.command = command + list(args)
+        self.process, self.log = None, None
+
+    def start(self):
+        if not self.recorder:
+            open(self.serial, "wb").close()
+        self.log = open(self.serial + ".run", "wb")
+        self.log.write((" ".join(self.command) + "\n").encode())
+        self.log.flush()
+        self.process = subprocess.Popen(self.command, stdin=subprocess.DEVNULL, stdout=self.log,
+                                        stderr=subprocess.STDOUT, start_new_session=True)
+        return self
+
+    def text(self):
+        """The serial output of this boot so far."""
+        if self.recorder:
+            data = bytes(self.recorder.console_text[self.start_mark:])
+        else:
+            with open(self.serial, "rb") as file:
+                data = file.read()
+        return data.decode("utf-8", "replace").replace("\r", "")
+
+    def running(self):
+        return self.process.poll() is None
+
+    def wait_for(self, pattern, timeout, count=1):
+        """Wait until the pattern occurs `count` times in the output; its last match.  None when the emulator
+        ended or the time is up before."""
+        pattern, end = re.compile(pattern, re.M), time.monotonic() + timeout
+        while True:
+            alive = self.running()
+            found = list(pattern.finditer(self.text()))
+            if len(found) >= count:
+                return found[-1]
+            if not alive or time.monotonic() > end:
+                return None
+            time.sleep(POLL_S)
+
+    def wait_exit(self, timeout):
+        """Wait for the emulator to end by itself: its exit status, or None when the time is up."""
+        try:
+            return self.process.wait(timeout)
+        except subprocess.TimeoutExpired:
+            return None
+
+    def kill(self):
+        """SIGKILL, at once: nothing in the emulator gets to run again."""
+        if self.process is None:
+            return
+        for _ in range(50):
+            members = session_members(self.process.pid)
+            for pid in members:
+                try:
+                    os.kill(pid, signal.SIGKILL)
+                except ProcessLookupError:
+                    pass
+            if not members:
+                break
+            time.sleep(0.01)
+        self.process.wait()
+        if self.recorder:
+            time.sleep(0.05)            # what stands in the FIFO is read by the recorder's thread
+            with open(self.serial, "ab") as file:
+                file.write(self.text().encode())
+        self.log.close()
+
+    def __enter__(self):
+        return self.start()
+
+    def __exit__(self, *_):
+        self.kill()
+
+    def qmp(self, *commands):
+        """Run commands of the emulator's control socket; returns the last answer."""
+        sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        sock.settimeout(10)
+        sock.connect(self.qmp_path)
+        with sock, sock.makefile("rw") as stream:
+            stream.readline()
+            answer = None
+            for command in ("qmp_capabilities",) + commands:
+                stream.write(json.dumps({"execute": command}) + "\n")
+                stream.flush()
+                while True:
+                    answer = json.loads(stream.readline())
+                    if "event" not in answer:
+                        break
+        return answer
