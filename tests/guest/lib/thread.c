@@ -1,0 +1,284 @@
+/* SPDX-License-Identifier: BSD-2-Clause
+ * Threads, spaces, memory and time for the in-guest tests. See test.h.
+ *
+ * Thread numbers and UTCB slots of the root space are given out once and never again, except that a slot
+ * comes back by test_delete: so a test's left-overs cannot be mistaken for the next test's threads.
+ */
+#include "test.h"
+#include <l4/ckpt.h>
+
+#define FIRST_NUMBER    200             /* below: free for suites that need numbers of their own */
+#define MAX_SLOTS       256
+#define HEAP_BASE       0x10000000UL    /* in the root's store, above program and stack */
+#define LABEL_START     0x7e57          /* to the pager thread: send thread MR1 its start message (ip MR2, sp MR3) */
+
+static word next_number = FIRST_NUMBER;
+static L4_ThreadId_t slot_owner[MAX_SLOTS];
+static word heap = HEAP_BASE;
+static L4_ThreadId_t pager_id;
+volatile word test_faults;
+
+/* First instruction of a test thread: the stack holds fn and arg, then nothing. */
+__asm__(
+	".globl test_entry\n"
+	"test_entry:\n"
+	"	popq %rax\n"
+	"	popq %rdi\n"
+	"	andq $-16, %rsp\n"
+	"	xorl %ebp, %ebp\n"
+	"	call *%rax\n"
+	"	call test_thread_end\n"
+	"	ud2\n");
+void test_entry(void);
+void test_thread_end(void);
+
+void test_thread_end(void)
+{
+	for (;;)
+		L4_Sleep(L4_Never);
+}
+
+/* ---- Threads --------------------------------------------------------------------------------------- */
+
+L4_ThreadId_t test_new_id(void)
+{
+	return L4_GlobalId(__atomic_fetch_add(&next_number, 1, __ATOMIC_RELAXED), 1);
+}
+
+void *test_utcb(unsigned int slot)
+{
+	word base = L4_MyLocalId().raw & ~((word)L4_UTCB_SIZE - 1);
+	unsigned int mine;
+
+	for (mine = 1; mine < MAX_SLOTS; mine++) {
+		if (slot_owner[mine].raw == L4_MyGlobalId().raw) {
+			base -= (word)mine * L4_UTCB_SIZE;
+			break;
+		}
+	}
+	return (void *)(base + (word)slot * L4_UTCB_SIZE);
+}
+
+unsigned int test_new_slot(void)
+{
+	unsigned int slot;
+
+	for (slot = 1; slot < MAX_SLOTS; slot++) {
+		if (!slot_owner[slot].raw)
+			return slot;
+	}
+	test_abort();
+}
+
+word test_stack(void (*fn)(void *), void *arg)
+{
+	word *top = (word *)((word)test_pages(TEST_STACK / 4096) + TEST_STACK - 64);
+
+	top[0] = (word)fn;
+	top[1] = (word)arg;
+	return (word)top;
+}
+
+L4_ThreadId_t test_thread_inactive(L4_ThreadId_t pager)
+{
+	L4_ThreadId_t tid = test_new_id();
+	unsigned int slot = test_new_slot();
+
+	if (!EXPECT_EQ(L4_ThreadControl(tid, L4_Myself(), L4_Myself(), pager, test_utcb(slot)), 1)) {
+		test_note("ThreadControl failed, error", L4_ErrorCode());
+		test_abort();
+	}
+	slot_owner[slot] = tid;
+	return tid;
+}
+
+void test_start(L4_ThreadId_t tid, void (*fn)(void *), void *arg)
+{
+	L4_Start_SpIp(tid, test_stack(fn, arg), (word)test_entry);
+}
+
+L4_ThreadId_t test_thread(void (*fn)(void *), void *arg)
+{
+	L4_ThreadId_t tid = test_thread_inactive(L4_Pager());
+
+	test_start(tid, fn, arg);
+	return tid;
+}
+
+void test_delete(L4_ThreadId_t tid)
+{
+	unsigned int slot;
+
+	EXPECT_EQ(L4_ThreadControl(tid, L4_nilthread, L4_nilthread, L4_nilthread, (void *)-1), 1);
+	for (slot = 1; slot < MAX_SLOTS; slot++) {
+		if (slot_owner[slot].raw == tid.raw)
+			slot_owner[slot] = L4_nilthread;
+	}
+}
+
+/* ---- Spaces ---------------------------------------------------------------------------------------- */
+
+/* Answer a fault by the same page of the root space. Writing it first makes it ours and writable. */
+static void answer_fault(L4_ThreadId_t from, L4_MsgTag_t tag)
+{
+	word address = test_mr(1);
+	volatile unsigned char *byte = (volatile unsigned char *)address;
+	L4_Msg_t msg;
+
+	(void)tag;
+	(void)__atomic_fetch_add(byte, 0, __ATOMIC_RELAXED);
+	test_faults++;
+	L4_MsgClear(&msg);
+	L4_MsgAppendMapItem(&msg, L4_MapItem(L4_FpageAddRights(L4_FpageLog2(address & ~0xfffUL, 12),
+	                                                       L4_FullyAccessible), address & ~0xfffUL));
+	L4_MsgLoad(&msg);
+	(void)L4_Send_Timeout(from, L4_ZeroTime);
+}
+
+static void pager_loop(void *arg)
+{
+	L4_ThreadId_t from, starter;
+	L4_MsgTag_t tag;
+	word target;
+
+	(void)arg;
+	for (;;) {
+		tag = L4_Wait(&from);
+		if (L4_IpcFailed(tag))
+			continue;
+		if (L4_Label(tag) == LABEL_START) {
+			target = test_mr(1);
+			starter = from;
+			test_load(0, 2, test_mr(2), test_mr(3));
+			EXPECT(!L4_IpcFailed(L4_Send_Timeout((L4_ThreadId_t){ .raw = target }, L4_TimePeriod(1000000))));
+			test_load(0, 0, 0, 0);
+			(void)L4_Send_Timeout(starter, L4_ZeroTime);
+		} else if ((L4_Label(tag) & ~7UL) == ((word)L4_LABEL_PAGEFAULT << 4 & 0xffffffffffffUL)) {
+			answer_fault(from, tag);
+		}
+	}
+}
+
+L4_ThreadId_t test_pager(void)
+{
+	if (!pager_id.raw)
+		pager_id = test_thread(pager_loop, 0);
+	return pager_id;
+}
+
+L4_ThreadId_t test_space(void)
+{
+	L4_ThreadId_t tid = test_new_id();
+	word old;
+
+	REQUIRE_EQ(L4_ThreadControl(tid, tid, L4_Myself(), L4_nilthread, (void *)-1), 1);
+	REQUIRE_EQ(L4_SpaceControl(tid, 0, L4_FpageLog2(TEST_KIP, 12), L4_FpageLog2(TEST_UTCBS, TEST_UTCB_LOG2),
+	                           L4_nilthread, &old), 1);
+	return tid;
+}
+
+L4_ThreadId_t test_space_thread(L4_ThreadId_t first, unsigned int slot)
+{
+	L4_ThreadId_t tid = test_new_id();
+
+	REQUIRE_EQ(L4_ThreadControl(tid, first, L4_Myself(), L4_nilthread,
+	                            (void *)(TEST_UTCBS + (word)slot * L4_UTCB_SIZE)), 1);
+	return tid;
+}
+
+void test_space_start(L4_ThreadId_t tid, void (*fn)(void *), void *arg)
+{
+	L4_ThreadId_t space = tid;
+	L4_Msg_t msg;
+
+	/* A first thread gets its UTCB (slot 0) now; others have theirs. */
+	REQUIRE_EQ(L4_ThreadControl(tid, space, L4_nilthread, test_pager(), (void *)-1), 1);
+	L4_MsgClear(&msg);
+	L4_Set_MsgLabel(&msg, LABEL_START);
+	L4_MsgAppendWord(&msg, tid.raw);
+	L4_MsgAppendWord(&msg, (word)test_entry);
+	L4_MsgAppendWord(&msg, test_stack(fn, arg));
+	L4_MsgLoad(&msg);
+	REQUIRE(L4_IpcSucceeded(L4_Call(test_pager())));
+}
+
+/* ---- Time, memory, checkpoints ------------------------------------------------------------------------- */
+
+word test_now_us(void)
+{
+	return L4_SystemClock().raw;
+}
+
+void test_sleep_us(word us)
+{
+	L4_Sleep(L4_TimePeriod(us));
+}
+
+void *test_pages(unsigned int count)
+{
+	return (void *)__atomic_fetch_add(&heap, (word)count * 4096, __ATOMIC_RELAXED);
+}
+
+word test_random(word *state)
+{
+	word x = *state;
+
+	x ^= x << 13;
+	x ^= x >> 7;
+	x ^= x << 17;
+	return *state = x;
+}
+
+/* ---- Messages ------------------------------------------------------------------------------------------- */
+
+void test_load(word label, unsigned int untyped, word w1, word w2)
+{
+	L4_LoadMR(0, label << 16 | untyped);
+	L4_LoadMR(1, w1);
+	L4_LoadMR(2, w2);
+}
+
+word test_mr(int i)
+{
+	word w;
+
+	L4_StoreMR(i, &w);
+	return w;
+}
+
+L4_MsgTag_t test_call(L4_ThreadId_t to, word label, word w1, word w2)
+{
+	test_load(label, 2, w1, w2);
+	return L4_Call(to);
+}
+
+L4_MsgTag_t test_send(L4_ThreadId_t to, word label, word w1, L4_Time_t timeout)
+{
+	test_load(label, 1, w1, 0);
+	return L4_Send_Timeout(to, timeout);
+}
+
+/* ---- Checkpoints ------------------------------------------------------------------------------------------ */
+
+word test_checkpoint(void)
+{
+	unsigned long generation = 0;
+
+	if (L4_CheckpointAndWait(&generation) != L4_CKPT_OK)
+		return 0;
+	return generation;
+}
+
+word test_boot(void)
+{
+	return L4_CheckpointBoot();
+}
+
+void test_exit(word status)
+{
+	/* Comes back only when the machine went back to a checkpoint that was taken during the call. */
+	for (;;) {
+		if (L4_ExitEmulator(status) == L4_CKPT_NO_SERVER)
+			test_sleep_us(100000);
+	}
+}
