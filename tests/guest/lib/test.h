@@ -86,6 +86,13 @@ word test_stack(void (*fn)(void *), void *arg);
 void test_start(L4_ThreadId_t tid, void (*fn)(void *), void *arg);
 /* Delete; EXPECTs success. */
 void test_delete(L4_ThreadId_t tid);
+/* Wait until Schedule reports this state (L4_SCHEDRESULT_*) for a thread, at most five seconds: 1, or 0 and a
+ * failed check. So no test depends on who runs first. */
+int test_wait_state(L4_ThreadId_t tid, word state);
+/* Wait until *flag reaches at least this value, at most five seconds: as above. */
+int test_wait_flag(volatile word *flag, word least);
+/* Whether two ids name the same thread of this space, whichever kind of id each is. */
+int test_same(L4_ThreadId_t a, L4_ThreadId_t b);
 
 /* ---- Spaces --------------------------------------------------------------------------------------- */
 /* A test space: all memory of the root is demand-mapped into it one to one by test_pager(). */
@@ -101,8 +108,9 @@ L4_ThreadId_t test_space_thread(L4_ThreadId_t first, unsigned int slot);
 void test_space_start(L4_ThreadId_t tid, void (*fn)(void *), void *arg);
 /* The thread that answers the faults of test spaces. */
 L4_ThreadId_t test_pager(void);
-/* Faults it has answered so far. */
-extern volatile word test_faults;
+/* Faults it has answered so far; faults at addresses that are not the root's memory (those threads stay
+ * in their fault for ever), and the last such address. */
+extern volatile word test_faults, test_bad_faults, test_bad_address;
 
 /* ---- Time, memory, checkpoints ----------------------------------------------------------------------- */
 word test_now_us(void);
@@ -128,5 +136,15 @@ word test_mr(int i);
 /* Error word of an IPC: phase (0 send, 1 receive) and code of the last failed IPC of this thread. */
 #define IPC_PHASE(ec)           ((ec) & 1)
 #define IPC_CODE(ec)            (((ec) >> 1) & 7)
+/* EXPECT that an IPC failed in this phase with this code; that it succeeded. */
+#define EXPECT_IPC_ERROR(tag, phase, code) \
+	({ L4_MsgTag_t t_ = (tag); word ec_ = L4_ErrorCode(); \
+	   if (EXPECT(L4_IpcFailed(t_))) { EXPECT_EQ(IPC_PHASE(ec_), phase); EXPECT_EQ(IPC_CODE(ec_), code); } })
+#define EXPECT_IPC_OK(tag) \
+	({ L4_MsgTag_t t_ = (tag); word ec_ = L4_ErrorCode(); int ok_ = EXPECT(L4_IpcSucceeded(t_)); \
+	   if (!ok_) test_note("IPC error code", ec_); ok_; })
+/* EXPECT that a system call returned 0 with this error code. */
+#define EXPECT_REFUSED(result, code) \
+	({ word r_ = (result), ec_ = L4_ErrorCode(); EXPECT_EQ(r_, 0); if (!r_) EXPECT_EQ(ec_, code); })
 
 #endif

@@ -10,13 +10,15 @@
 #define FIRST_NUMBER    200             /* below: free for suites that need numbers of their own */
 #define MAX_SLOTS       256
 #define HEAP_BASE       0x10000000UL    /* in the root's store, above program and stack */
+#define PROGRAM_BASE    0x3f0000UL      /* lowest address of the root's program: its first stack */
+#define WAIT_LIMIT_US   5000000
 #define LABEL_START     0x7e57          /* to the pager thread: send thread MR1 its start message (ip MR2, sp MR3) */
 
 static word next_number = FIRST_NUMBER;
 static L4_ThreadId_t slot_owner[MAX_SLOTS];
 static word heap = HEAP_BASE;
 static L4_ThreadId_t pager_id;
-volatile word test_faults;
+volatile word test_faults, test_bad_faults, test_bad_address;
 
 /* First instruction of a test thread: the stack holds fn and arg, then nothing. */
 __asm__(
@@ -116,6 +118,33 @@ void test_delete(L4_ThreadId_t tid)
 	}
 }
 
+int test_wait_state(L4_ThreadId_t tid, word state)
+{
+	word end = test_now_us() + WAIT_LIMIT_US, now, old;
+
+	do {
+		now = L4_Schedule(tid, ~0UL, ~0UL, ~0UL, ~0UL, &old) & 0xff;
+		if (now == state)
+			return 1;
+		test_sleep_us(200);
+	} while (test_now_us() < end);
+	return EXPECT_EQ(now, state);
+}
+
+int test_wait_flag(volatile word *flag, word least)
+{
+	word end = test_now_us() + WAIT_LIMIT_US;
+
+	while (*flag < least && test_now_us() < end)
+		test_sleep_us(200);
+	return *flag >= least ? 1 : EXPECT_GE(*flag, least);
+}
+
+int test_same(L4_ThreadId_t a, L4_ThreadId_t b)
+{
+	return L4_GlobalIdOf(a).raw == L4_GlobalIdOf(b).raw;
+}
+
 /* ---- Spaces ---------------------------------------------------------------------------------------- */
 
 /* Answer a fault by the same page of the root space. Writing it first makes it ours and writable. */
@@ -126,6 +155,11 @@ static void answer_fault(L4_ThreadId_t from, L4_MsgTag_t tag)
 	L4_Msg_t msg;
 
 	(void)tag;
+	if (address < PROGRAM_BASE || address >= heap) {
+		test_bad_address = address;
+		test_bad_faults++;
+		return;
+	}
 	(void)__atomic_fetch_add(byte, 0, __ATOMIC_RELAXED);
 	test_faults++;
 	L4_MsgClear(&msg);
