@@ -10,7 +10,7 @@ import random
 import time
 
 import tap
-from machine import Machine
+from machine import Machine, Skip
 
 KILL_LINE = r"^\[test\] kill (\d+)$"
 DONE_OR_CRASH = r"^T> done$|PANIC:|\[panic\]"
@@ -29,22 +29,25 @@ def is_persistent(suite):
     return suite.startswith("persist_")
 
 
-def run_suite(root, build, suite, folder, append="", timeout=60, seed=0, memory=None, args=(), program=None):
-    """Run tests/guest/SUITE.  folder: where its serial log and disk go (made here).  program: name of the root
-    task in the archive.  Returns a SuiteRun."""
+def run_suite(root, build, suite, folder, append="", timeout=60, seed=0, memory=None, args=(), disk=True):
+    """Run tests/guest/SUITE as the root task.  folder: where its serial log and disk go (made here).  disk=False:
+    on a machine without one.  Returns a SuiteRun."""
     os.makedirs(folder, exist_ok=True)
     run, rng, text, boots = SuiteRun(suite), random.Random(seed), "", 0
     run.log = os.path.join(folder, "serial.log")
-    disk = os.path.join(folder, "disk.img")
-    for stale in (disk, run.log):
+    image = os.path.join(folder, "disk.img")
+    for stale in (image, run.log):
         if os.path.exists(stale):
             os.unlink(stale)
-    options = f"root={program or suite} {append}".strip()
+    program = os.path.join(root, "build", build, "tests", suite)
+    if not os.path.exists(program):
+        raise Skip(f"{program} is not built")
     began = time.monotonic()
     while True:
         boots += 1
         serial = os.path.join(folder, f"serial.{boots}.log")
-        machine = Machine(root, build, serial, disk=disk, append=options, memory=memory, args=args)
+        machine = Machine(root, build, serial, disk=image if disk else None, append=append, memory=memory, args=args,
+                          root_task=program)
         killed, status = one_boot(machine, timeout, rng)
         text += machine.text()
         os.unlink(serial)
@@ -56,7 +59,8 @@ def run_suite(root, build, suite, folder, append="", timeout=60, seed=0, memory=
     run.report = tap.parse(text, boots)
     judge(run, status, machine, killed)
     if not run.problems and not any(r.state == "not ok" for r in run.report.results):
-        os.unlink(disk)
+        if disk:
+            os.unlink(image)
     return run
 
 

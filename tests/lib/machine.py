@@ -44,17 +44,22 @@ def session_members(session):
 class Machine:
     """A running emulator.  args: further arguments of scripts/run.
 
-    serial: path of the serial log of this boot; recorder: an nbd.Recorder with a console, used as disk.
+    build: "release" or "debug"; serial: path of the serial log of this boot; recorder: an nbd.Recorder with a console,
+    used as disk; reboot: whether a reset of the guest starts it again (else it ends the emulator).
     """
 
     def __init__(self, root, build, serial, disk=None, append="", memory=None, recorder=None, boot="direct",
-                 root_task=None, args=(), qmp=None):
+                 root_task=None, args=(), qmp=None, disk_size="128M", reboot=False):
         self.serial, self.recorder, self.qmp_path = serial, recorder, qmp
         self.start_mark = len(recorder.console_text) if recorder else 0
-        command = [os.path.join(root, "scripts", "run"), "--build", build, "--headless", "--" + boot]
-        command += ["--serial", recorder.console_path if recorder else serial]
-        if recorder or disk:
-            command += ["--disk", recorder.uri() if recorder else disk]
+        command = [os.path.join(root, "scripts", "run"), "--build", os.path.join(root, "build", build),
+                   "--headless", "--" + boot, "--serial", recorder.console_path if recorder else serial]
+        if recorder:
+            command += ["--nbd", recorder.path]
+        elif disk:
+            command += ["--disk", disk, "--disk-size", disk_size]
+        if not reboot:
+            command += ["--no-reboot"]
         if memory:
             command += ["--memory", memory]
         if root_task:
