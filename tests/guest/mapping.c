@@ -138,7 +138,7 @@ static int client_does(word op, word address, word value)
 	client.faulted = 0;
 	test_load(op, 2, address, value);
 	tag = L4_Call_Timeouts(client_id, L4_TimePeriod(2000000), L4_TimePeriod(200000));
-	return L4_IpcSucceeded(tag);
+	return (int)L4_IpcSucceeded(tag);
 }
 
 static int reads(word address, word value)

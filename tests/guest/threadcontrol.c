@@ -200,27 +200,27 @@ static void identity(void)
 	test_delete(tid);
 }
 
+static volatile word spin_count;
+
 static void spin(void *arg)
 {
-	volatile word *count = arg;
-
+	(void)arg;
 	for (;;)
-		(*count)++;
+		spin_count++;
 }
 
 static void delete_running(void)
 {
-	static volatile word count;
 	L4_ThreadId_t tid;
 	word seen;
 
-	count = 0;
-	tid = test_thread(spin, (void *)&count);
-	test_wait_flag(&count, 1000);
+	spin_count = 0;
+	tid = test_thread(spin, 0);
+	test_wait_flag(&spin_count, 1000);
 	test_delete(tid);
-	seen = count;
+	seen = spin_count;
 	test_sleep_us(20000);
-	EXPECT_EQ(count, seen);
+	EXPECT_EQ(spin_count, seen);
 }
 
 static void call_main(void *arg)

@@ -129,6 +129,31 @@ int test_check(const char *file, int row, const char *what, int holds, word actu
 	return 0;
 }
 
+int test_ipc_failed(const char *file, int row, const char *what, L4_MsgTag_t tag, word phase, word code)
+{
+	word error = L4_ErrorCode();
+
+	if (!test_check(file, row, what, (int)L4_IpcFailed(tag), 0, 1))
+		return 0;
+	return test_check(file, row, what, IPC_PHASE(error) == phase && IPC_CODE(error) == code,
+	                  error & 0xf, code << 1 | phase);
+}
+
+int test_ipc_ok(const char *file, int row, const char *what, L4_MsgTag_t tag)
+{
+	word error = L4_ErrorCode();
+
+	return test_check(file, row, what, (int)L4_IpcSucceeded(tag), error, 0);
+}
+
+int test_refused(const char *file, int row, const char *what, word result, word code)
+{
+	word error = L4_ErrorCode();
+
+	return test_check(file, row, what, result == 0, result, 0) &&
+	       test_check(file, row, what, error == code, error, code);
+}
+
 void test_abort(void)
 {
 	if (may_abort)

@@ -138,13 +138,14 @@ word test_mr(int i);
 #define IPC_CODE(ec)            (((ec) >> 1) & 7)
 /* EXPECT that an IPC failed in this phase with this code; that it succeeded. */
 #define EXPECT_IPC_ERROR(tag, phase, code) \
-	({ L4_MsgTag_t t_ = (tag); word ec_ = L4_ErrorCode(); \
-	   if (EXPECT(L4_IpcFailed(t_))) { EXPECT_EQ(IPC_PHASE(ec_), phase); EXPECT_EQ(IPC_CODE(ec_), code); } })
+	test_ipc_failed(__FILE__, __LINE__, #tag, tag, phase, code)
 #define EXPECT_IPC_OK(tag) \
-	({ L4_MsgTag_t t_ = (tag); word ec_ = L4_ErrorCode(); int ok_ = EXPECT(L4_IpcSucceeded(t_)); \
-	   if (!ok_) test_note("IPC error code", ec_); ok_; })
+	test_ipc_ok(__FILE__, __LINE__, #tag, tag)
 /* EXPECT that a system call returned 0 with this error code. */
 #define EXPECT_REFUSED(result, code) \
-	({ word r_ = (result), ec_ = L4_ErrorCode(); EXPECT_EQ(r_, 0); if (!r_) EXPECT_EQ(ec_, code); })
+	test_refused(__FILE__, __LINE__, #result, result, code)
+int test_ipc_failed(const char *file, int line, const char *what, L4_MsgTag_t tag, word phase, word code);
+int test_ipc_ok(const char *file, int line, const char *what, L4_MsgTag_t tag);
+int test_refused(const char *file, int line, const char *what, word result, word code);
 
 #endif

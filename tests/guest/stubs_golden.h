@@ -1,0 +1,1 @@
+static const unsigned char stubs_golden[] = { 0 };
