@@ -374,16 +374,50 @@ static void start_message(void)
 	/* X.2 2.4: a thread activated by ThreadControl waits for ip and sp from its pager, and from nobody else. */
 	extern void test_entry(void);
 	L4_ThreadId_t tid = test_thread_inactive(L4_MyGlobalId());
+	word *page = test_pages(1), end;
 
+	*page = 0x2468;
 	done_flag = 0;
 	value = 0;
 	test_wait_state(tid, L4_SCHEDRESULT_WAITING);
-	test_load(0, 2, (word)test_entry, test_stack(read_it, test_pages(1)));
+	test_load(0, 2, (word)test_entry, test_stack(read_it, page));
 	EXPECT_IPC_OK(L4_Send_Timeout(tid, L4_TimePeriod(1000000)));
-	test_wait_flag(&seen, 0);
-	L4_Set_PagerOf(tid, L4_Pager());
-	test_sleep_us(2000);
+	/* Its faults come to us now; in one space, touching the page is the whole answer. */
+	for (end = test_now_us() + 2000000; !done_flag && test_now_us() < end;) {
+		if (L4_IpcSucceeded(L4_Receive_Timeout(tid, L4_TimePeriod(2000)))) {
+			(void)*(volatile char *)test_mr(1);
+			test_load(0, 0, 0, 0);
+			(void)L4_Send_Timeout(tid, L4_ZeroTime);
+		}
+	}
+	EXPECT_EQ(value, 0x2468);
 	test_delete(tid);
+}
+
+static volatile word stranger_result;
+
+static void stranger(void *arg)
+{
+	extern void test_entry(void);
+
+	test_load(0, 2, (word)test_entry, (word)arg);
+	stranger_result = 1 + (L4_IpcFailed(L4_Send_Timeout(client, L4_TimePeriod(10000))) ? L4_ErrorCode() : 1000);
+}
+
+static void start_by_a_stranger(void)
+{
+	L4_ThreadId_t tid;
+
+	client = test_thread_inactive(L4_MyGlobalId());
+	done_flag = 0;
+	stranger_result = 0;
+	test_wait_state(client, L4_SCHEDRESULT_WAITING);
+	tid = test_thread(stranger, (void *)test_stack(no_handler, 0));
+	test_wait_flag(&stranger_result, 1);
+	EXPECT_EQ(stranger_result, 1 + (L4_IPC_TIMEOUT << 1));
+	EXPECT_EQ(done_flag, 0);
+	test_delete(tid);
+	test_delete(client);
 }
 
 const struct test tests[] = {
@@ -402,5 +436,6 @@ const struct test tests[] = {
 	{ .name = "SYSCALL outside the stubs", .run = syscall_elsewhere },
 	{ .name = "iretq with nonsense", .run = bad_iret },
 	{ .name = "start message from the pager", .run = start_message },
+	{ .name = "start message from anybody else", .run = start_by_a_stranger },
 	{ 0 }
 };

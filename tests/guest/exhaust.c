@@ -1,0 +1,152 @@
+/* SPDX-License-Identifier: BSD-2-Clause
+ * harness: memory=64M timeout=150
+ * Property: a program that takes all it can get is refused by an X.2 error code, what it holds stays intact,
+ * and after it gives it back the system works as before. Never a panic. Guards every allocation in the kernel and in
+ * ckptserver's answers to it.
+ */
+#include "test.h"
+
+const char test_suite[] = "exhaust";
+
+#define LIMIT   6000            /* more than fits in the kernel's pools with 64 MiB; bounds the time */
+#define FIRST   1000            /* thread numbers of this suite */
+
+static word refused_with(word error)
+{
+	return error == L4_ERR_NO_MEM || error == L4_ERR_UTCB_AREA || error == L4_ERR_INVALID_THREAD;
+}
+
+static void remove_all(word first, word count)
+{
+	word i, failed = 0;
+
+	for (i = 0; i < count; i++)
+		failed += L4_ThreadControl(L4_GlobalId(first + i, 1), L4_nilthread, L4_nilthread, L4_nilthread,
+		                           (void *)-1) != 1;
+	EXPECT_EQ(failed, 0);
+}
+
+static void still_works(void)
+{
+	L4_ThreadId_t tid = test_space();
+
+	EXPECT_EQ(L4_ThreadControl(tid, tid, L4_nilthread, L4_nilthread, (void *)-1), 1);
+	test_delete(tid);
+	EXPECT(test_boot() != 0);
+}
+
+static void threads(void)
+{
+	word i, made = 0, error = 0;
+
+	for (i = 0; i < L4_UTCB_MAX_SLOTS + 64; i++) {
+		if (L4_ThreadControl(L4_GlobalId(FIRST + i, 1), L4_Myself(), L4_Myself(), L4_Pager(),
+		                     test_utcb((unsigned int)(40 + i))) != 1) {
+			error = L4_ErrorCode();
+			break;
+		}
+		made++;
+	}
+	test_note("threads in one space", made);
+	EXPECT(made > 100);
+	EXPECT(error == 0 || refused_with(error));
+	remove_all(FIRST, made);
+	still_works();
+}
+
+static void spaces(void)
+{
+	word i, made = 0, error = 0, old;
+
+	for (i = 0; i < LIMIT; i++) {
+		L4_ThreadId_t tid = L4_GlobalId(FIRST + i, 1);
+
+		if (L4_ThreadControl(tid, tid, L4_Myself(), L4_nilthread, (void *)-1) != 1) {
+			error = L4_ErrorCode();
+			break;
+		}
+		made++;
+		if (L4_SpaceControl(tid, 0, L4_FpageLog2(TEST_KIP, 12), L4_FpageLog2(TEST_UTCBS, 12),
+		                    L4_nilthread, &old) != 1) {
+			error = L4_ErrorCode();
+			break;
+		}
+		if (L4_ThreadControl(tid, tid, L4_nilthread, L4_Pager(), (void *)TEST_UTCBS) != 1) {
+			error = L4_ErrorCode();
+			break;
+		}
+	}
+	test_note("spaces", made);
+	EXPECT(made > 100);
+	EXPECT(error == 0 || error == L4_ERR_NO_MEM);
+	remove_all(FIRST, made);
+	still_works();
+}
+
+/* Page tables: one page each in as many 1 GiB regions as there are. */
+static volatile word mapped;
+
+static void receive_maps(void *arg)
+{
+	L4_ThreadId_t from;
+	L4_MsgTag_t tag;
+
+	(void)arg;
+	L4_LoadBR(0, L4_CompleteAddressSpace.raw);
+	tag = L4_Wait(&from);
+	for (;;) {
+		mapped += L4_IpcSucceeded(tag);
+		L4_LoadBR(0, L4_CompleteAddressSpace.raw);
+		L4_LoadMR(0, 1UL << 16);
+		tag = L4_ReplyWait(from, &from);
+	}
+}
+
+static void mappings(void)
+{
+	word *page = test_pages(1), i, ok = 0;
+	L4_ThreadId_t tid = test_space();
+
+	*page = 77;
+	mapped = 0;
+	test_space_start(tid, receive_maps, 0);
+	for (i = 0; i < 20000; i++) {
+		L4_MapItem_t item = L4_MapItem(L4_FpageAddRights(L4_FpageLog2((word)page, 12), 7),
+		                               0x100000000000 + (i << 30) % 0x400000000000 + (i << 12));
+
+		L4_LoadMR(0, 1UL << 16 | 2 << 6);
+		L4_LoadMR(1, item.raw[0]);
+		L4_LoadMR(2, item.raw[1]);
+		ok += L4_IpcSucceeded(L4_Call_Timeouts(tid, L4_TimePeriod(2000000), L4_TimePeriod(2000000)));
+	}
+	/* The tables are a cache: every item is accepted, old mappings vanish. */
+	EXPECT_EQ(ok, 20000);
+	(void)L4_UnmapFpage(L4_FpageAddRights(L4_FpageLog2((word)page, 12), 7));
+	EXPECT_EQ(*page, 77);
+	test_delete(tid);
+	still_works();
+}
+
+static void senders(void)
+{
+	/* All active, waiting for their start message. */
+	enum { N = 200 };
+	static L4_ThreadId_t tid[N];
+	L4_ThreadId_t target = test_thread_inactive(L4_nilthread);
+	unsigned int i;
+
+	for (i = 0; i < N; i++)
+		tid[i] = test_thread_inactive(L4_Pager());
+	for (i = 0; i < N; i++)
+		test_delete(tid[i]);
+	test_delete(target);
+	still_works();
+}
+
+const struct test tests[] = {
+	{ .name = "threads until refused", .run = threads },
+	{ .name = "spaces until refused", .run = spaces },
+	{ .name = "20000 mappings far apart", .run = mappings },
+	{ .name = "200 threads at once", .run = senders },
+	{ 0 }
+};
