@@ -136,13 +136,10 @@ typedef struct {
 	L4_Word_t		ArchSyscall3;
 } L4_KernelInterfacePage_t;
 
-#ifdef __cplusplus
-#define __L4_KIP_ASSERT(field, offset) \
-	static_assert(__builtin_offsetof(L4_KernelInterfacePage_t, field) == (offset), "KIP layout: " #field)
-#else
+/* Checked in C; C++ sees the same struct, and old dialects of it have no assertions. */
+#ifndef __cplusplus
 #define __L4_KIP_ASSERT(field, offset) \
 	_Static_assert(__builtin_offsetof(L4_KernelInterfacePage_t, field) == (offset), "KIP layout: " #field)
-#endif
 __L4_KIP_ASSERT(MemoryInfo, L4_KIP_MEMORY_INFO);
 __L4_KIP_ASSERT(UtcbAreaInfo, L4_KIP_UTCB_INFO);
 __L4_KIP_ASSERT(ThreadInfo, L4_KIP_THREAD_INFO);
@@ -152,6 +149,7 @@ __L4_KIP_ASSERT(BootNumber, L4_KIP_BOOT_NUMBER);
 __L4_KIP_ASSERT(Entropy, L4_KIP_ENTROPY);
 __L4_KIP_ASSERT(Generation, L4_KIP_GENERATION);
 __L4_KIP_ASSERT(ArchSyscall0, L4_KIP_ARCH_SYSCALLS);
+#endif
 
 typedef union {
 	L4_Word_t raw[4];

@@ -647,6 +647,14 @@ static inline L4_StringItem_t *operator+=(L4_StringItem_t &dest, L4_StringItem_t
 	(void)L4_AddSubstringTo(&dest, &substring);
 	return &dest;
 }
+static inline L4_StringItem_t *operator+=(L4_StringItem_t &dest, const L4_StringItem_t &temporary)
+{
+	L4_StringItem_t substring = temporary;
+
+	substring.raw[0] &= ~__L4_STRING_c;
+	(void)L4_AddSubstringTo(&dest, &substring);
+	return &dest;
+}
 static inline L4_StringItem_t *operator+=(L4_StringItem_t &dest, void *substring_addr)
 {
 	(void)L4_AddSubstringAddressTo(&dest, substring_addr);

@@ -72,4 +72,13 @@ L4_INLINE L4_Word_t L4_Set_PreemptionDelay(L4_ThreadId_t tid, L4_Word_t sensitiv
 	return L4_Schedule(tid, __L4_SCHEDULE_KEEP, __L4_SCHEDULE_KEEP, __L4_SCHEDULE_KEEP, control, &old);
 }
 
+/* Hierarchical scheduling as other X.2 kernels have it, so that programs with an option for it compile. Perdure has
+ * none: the call fails with L4_ErrInvalidParam. */
+L4_INLINE L4_Word_t L4_HS_Schedule(L4_ThreadId_t tid, L4_Word_t control, L4_ThreadId_t domain, L4_Word_t prio,
+	L4_Word_t stride, L4_Word_t *old_control)
+{
+	return L4_Schedule(tid, domain.raw, __L4_SCHEDULE_KEEP, (stride << 16) | (prio & 0x1ff),
+			   ((control & 0x3f) << 26) | (1UL << 25), old_control);
+}
+
 #endif

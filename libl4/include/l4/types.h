@@ -21,6 +21,7 @@
 #define __L4_INC_ARCH(file)	<l4/__L4_ARCH__/file>
 
 #define L4_HAVE_SIGNED_WORD
+#define L4_COMPAT_H_LOCATION	<l4/amd64/compat.h>
 
 #include <l4/amd64/types.h>
 
