@@ -5,9 +5,10 @@
  * pages with checksums and finds them as it left them, however often they had to be mapped again. */
 #include <l4/pagefault.h>
 #include <l4/space.h>
+#include <l4/print.h>
 #include "stress.h"
 
-enum { WORDS = 512, PAGE = 4096, PAUSE_US = 20000 };
+enum { WORDS = 512, PAGE = 4096, PAUSE_US = 20000, ROUND = 1 };
 
 /* Parts of the child's address space that are shown in ours: what it was linked and started with, and its arena. */
 #define LOW_SIZE        0xbf000000UL
@@ -50,31 +51,39 @@ static void take_back(unsigned long *random)
 		L4_Flush(L4_FpageAddRights(L4_FpageLog2(shown(0x400000) & ~0xffffUL, 16), L4_FullyAccessible));
 }
 
+/* Faults of the next part; rounds of the leaf, which it reports to the outer pager. */
 static void serve(void)
 {
 	unsigned long random = L4_Myself().raw;
-	L4_ThreadId_t from = L4_nilthread;
-	L4_MsgTag_t tag = L4_Wait_Timeout(L4_TimePeriod(PAUSE_US), &from);
 
 	for (;;) {
+		L4_ThreadId_t from;
+		L4_MsgTag_t tag = L4_Wait_Timeout(L4_TimePeriod(PAUSE_US), &from);
 		if (L4_IpcFailed(tag)) {
 			take_back(&random);
-			tag = L4_Wait_Timeout(L4_TimePeriod(PAUSE_US), &from);
 			continue;
 		}
-		load_answer(tag);
+		if (tag.raw == ROUND << 16) {
+			stress_round();
+			L4_Set_MsgTag(tag);
+		} else {
+			load_answer(tag);
+		}
 		L4_Reply(from);
-		tag = L4_Wait_Timeout(L4_TimePeriod(PAUSE_US), &from);
 	}
 }
 
 /* Start the next part with ourselves as its pager, and serve it. */
-static void page_for(const char *role)
+static void page_for(const char *role, unsigned long pages, unsigned long outer)
 {
-	const char *argv[] = { stress_name(), role, "seed=0", "a=32", 0 };
+	char text[3][40];
+	const char *argv[] = { stress_name(), role, text[0], text[1], text[2], 0 };
 	L4_Word_t task;
-	long error = task_spawn_paged("stress", argv, TASK_SPAWN_DETACH | TASK_SPAWN_DIE_WITH, 0, L4_Myself(), &task);
 
+	snprintf(text[0], sizeof text[0], "a=%lu", pages);
+	snprintf(text[1], sizeof text[1], "b=%lu", outer);
+	snprintf(text[2], sizeof text[2], "seed=%lu", stress_seed());
+	long error = task_spawn_paged("stress", argv, TASK_SPAWN_DETACH | TASK_SPAWN_DIE_WITH, 0, L4_Myself(), &task);
 	low = arena = 0;
 	if (error == TASK_OK)
 		error = task_mirror(task, 0, LOW_SIZE, L4_FullyAccessible, &low);
@@ -85,12 +94,21 @@ static void page_for(const char *role)
 	serve();
 }
 
-/* The leaf: page i holds a generation number and words that follow from both. */
+/* The leaf must hear from the outer pager: it counts the rounds. */
+static void report(L4_ThreadId_t outer)
+{
+	L4_Set_MsgTag((L4_MsgTag_t){ ROUND << 16 });
+	L4_MsgTag_t tag = L4_Call(outer);
+	if (L4_IpcFailed(tag) || tag.raw != ROUND << 16)
+		stress_fail("part=leaf tag=0x%lx error=0x%lx", tag.raw, L4_ErrorCode());
+}
+
+/* Page i holds words that follow from i and from how often it was written. */
 static void leaf(void)
 {
 	unsigned long pages = stress_option("a", 32), random = 0;
 	unsigned long (*page)[WORDS] = stress_pages(pages);
-	unsigned long *version = stress_pages(1);
+	unsigned long *version = stress_pages(1 + pages * sizeof *version / PAGE);
 
 	for (unsigned long round = 0;; round++) {
 		unsigned long i = stress_random(&random) % pages;
@@ -100,9 +118,9 @@ static void leaf(void)
 		version[i]++;
 		for (unsigned long w = 0; w < WORDS; w++)
 			page[i][w] = stress_mix(version[i] << 16 | i, w);
+		report((L4_ThreadId_t){ stress_option("b", 0) });
 		if (round % 16 == 0)
 			L4_Sleep(L4_TimePeriod(5000));
-		stress_round();
 	}
 }
 
@@ -110,6 +128,8 @@ void stress_pagers(void)
 {
 	if (stress_role()[0] == 'l')
 		leaf();
+	else if (stress_role()[0] == 'i')
+		page_for("role=leaf", stress_option("a", 32), stress_option("b", 0));
 	else
-		page_for(stress_role()[0] == 'i' ? "role=leaf" : "role=inner");
+		page_for("role=inner", stress_option("pages", 32), L4_Myself().raw);
 }
