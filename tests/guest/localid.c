@@ -53,7 +53,7 @@ static void conversions(void)
 
 static void ipc_by_local_id(void)
 {
-	L4_ThreadId_t tid = test_thread(answer_once, 0), local = L4_LocalIdOf(tid), from;
+	L4_ThreadId_t tid = test_thread(answer_once, 0), local = L4_LocalIdOf(tid), from = L4_nilthread;
 
 	EXPECT_IPC_OK(test_call(local, 1, 4, 0));
 	EXPECT_EQ(test_mr(1), 5);
