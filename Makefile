@@ -91,7 +91,8 @@ TEST_SRC_boot_test  := boot/bootinfo.c boot/multiboot.c
 TEST_SRC_elf_loader_test := boot/uefi/elf.c
 TEST_SRC_mapdb_test := kernel/ptab.c kernel/mapdb.c kernel/mapdb_evict.c kernel/mapdb_check.c
 TEST_SRC_shell_test := apps/shell/parse.c
-TEST_SRC_term_test  := apps/term/edit.c apps/term/history.c drivers/console/keyboard.c drivers/console/screen.c
+TEST_SRC_term_test  := apps/term/edit.c apps/term/history.c drivers/console/keyboard.c drivers/console/line.c \
+		       drivers/console/screen.c
 
 # ---- what there is to build --------------------------------------------------------------------------------------
 SYSTEM := $(if $(wildcard kernel/main.c),$(B)/kernel.elf $(B)/kernel.sym) \

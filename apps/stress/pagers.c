@@ -12,9 +12,11 @@ enum { WORDS = 512, PAGE = 4096, PAUSE_US = 20000, ROUND = 1 };
 
 /* Parts of the child's address space that are shown in ours: what it was linked and started with, and its arena. */
 #define LOW_SIZE        0xbf000000UL
-#define ARENA_SIZE      0x40000000UL
+#define LEAF_ARENA      0x40000000UL
+#define INNER_ARENA     0x200000000UL   /* holds what the inner pager shows of the leaf */
 
 static L4_Word_t low, arena;            /* where they are shown */
+static L4_Word_t arena_size;
 static unsigned long faults;
 
 /* Where an address of the child stands in our own address space; 0 if nowhere. */
@@ -22,7 +24,7 @@ static L4_Word_t shown(L4_Word_t address)
 {
 	if (address < LOW_SIZE)
 		return low + address;
-	if (address >= TASK_ARENA_BASE && address < TASK_ARENA_BASE + ARENA_SIZE)
+	if (address >= TASK_ARENA_BASE && address < TASK_ARENA_BASE + arena_size)
 		return arena + address - TASK_ARENA_BASE;
 	return 0;
 }
@@ -74,12 +76,13 @@ static void serve(void)
 }
 
 /* Start the next part with ourselves as its pager, and serve it. */
-static void page_for(const char *role, unsigned long pages, unsigned long outer)
+static void page_for(const char *role, L4_Word_t size, unsigned long pages, unsigned long outer)
 {
 	char text[3][40];
 	const char *argv[] = { stress_name(), role, text[0], text[1], text[2], 0 };
 	L4_Word_t task;
 
+	arena_size = size;
 	snprintf(text[0], sizeof text[0], "a=%lu", pages);
 	snprintf(text[1], sizeof text[1], "b=%lu", outer);
 	snprintf(text[2], sizeof text[2], "seed=%lu", stress_seed());
@@ -88,7 +91,7 @@ static void page_for(const char *role, unsigned long pages, unsigned long outer)
 	if (error == TASK_OK)
 		error = task_mirror(task, 0, LOW_SIZE, L4_FullyAccessible, &low);
 	if (error == TASK_OK)
-		error = task_mirror(task, TASK_ARENA_BASE, ARENA_SIZE, L4_FullyAccessible, &arena);
+		error = task_mirror(task, TASK_ARENA_BASE, arena_size, L4_FullyAccessible, &arena);
 	if (error != TASK_OK)
 		stress_fail("part=%s could not be started, error=%ld", role, error);
 	serve();
@@ -129,7 +132,7 @@ void stress_pagers(void)
 	if (stress_role()[0] == 'l')
 		leaf();
 	else if (stress_role()[0] == 'i')
-		page_for("role=leaf", stress_option("a", 32), stress_option("b", 0));
+		page_for("role=leaf", LEAF_ARENA, stress_option("a", 32), stress_option("b", 0));
 	else
-		page_for("role=inner", stress_option("pages", 32), L4_Myself().raw);
+		page_for("role=inner", INNER_ARENA, stress_option("pages", 32), L4_Myself().raw);
 }

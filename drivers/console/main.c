@@ -16,11 +16,12 @@
 #include <l4/console.h>
 #include "display.h"
 #include "keyboard.h"
+#include "line.h"
 #include "ps2.h"
 #include "screen.h"
 #include "serial.h"
 
-enum { INPUT_RING = 4096, WRITERS = 32, LINE_MAX = 1024 };
+enum { INPUT_RING = 4096, WRITERS = 32 };
 enum { REFRESH_US = 20000, OUTPUT_POLL_US = 2000, INPUT_POLL_US = 20000, IDLE_US = 1000000 };
 
 #define CONSOLE_COLUMNS         80      /* what the serial terminal is taken to have */
@@ -42,9 +43,7 @@ static struct {                         /* the reader without input; tid nil: no
 static struct { L4_ThreadId_t tid; L4_Word_t sequence; } writer[WRITERS];
 static unsigned int writer_next;
 
-static char line[LINE_MAX];             /* output since the last line end or erased line */
-static unsigned long line_length;
-static int line_lost;                   /* it was longer */
+static struct line line;
 
 static int interrupts_work;
 static L4_Word64_t refresh_at;          /* clock; 0: nothing to refresh */
@@ -59,47 +58,10 @@ static void output_raw(const char *text, unsigned long count)
 		refresh_at = L4_SystemClock().raw + REFRESH_US;
 }
 
-static void line_remember(char c)
-{
-	if (line_length == LINE_MAX) {
-		line_lost = 1;
-		line_length = 0;
-	}
-	line[line_length++] = c;
-	int erased = line_length >= 4 && (c == 'J' || c == 'K') && line[line_length - 2] == '['
-		  && line[line_length - 3] == '\033' && line[line_length - 4] == '\r';
-	if (c == '\n' || erased) {
-		line_length = 0;
-		line_lost = 0;
-	}
-}
-
 static void output(const char *text, unsigned long count)
 {
-	for (unsigned long i = 0; i < count; i++)
-		line_remember(text[i]);
+	line_note(&line, text, count);
 	output_raw(text, count);
-}
-
-/* Lines of a residual server: above the line that is being typed, which is put back below them. */
-static void output_log(const char *text, unsigned long count)
-{
-	char last = '\n';
-
-	if (line_lost)
-		output_raw("\r\n", 2);
-	else if (line_length)
-		output_raw("\r\033[K", 4);
-	for (unsigned long i = 0; i < count; i++) {
-		if (text[i] == '\n' && last != '\r')
-			output_raw("\r", 1);
-		output_raw(text + i, 1);
-		last = text[i];
-	}
-	if (last != '\n')
-		output_raw("\r\n", 2);
-	if (!line_lost)
-		output_raw(line, line_length);
 }
 
 /* ---- Input ------------------------------------------------------------------------------------------- */
@@ -246,7 +208,7 @@ static void serve(L4_ThreadId_t from, L4_MsgTag_t tag)
 	case L4_CONSOLE_SIZE: serve_size(from, mr, n); break;
 	case L4_CONSOLE_LOG:
 		if (n && L4_ThreadNo(from) < L4_ROOT_TNO && mr[0] <= (n - 1) * WORD)
-			output_log((const char *)(mr + 1), mr[0]);
+			line_above(&line, (const char *)(mr + 1), mr[0], output_raw);
 		break;
 	default: answer_status(from, L4_Label(tag), L4_CONSOLE_BAD_REQUEST, 0); break;
 	}

@@ -15,6 +15,7 @@
 
 #include "../../apps/term/edit.h"
 #include "../../drivers/console/keyboard.h"
+#include "../../drivers/console/line.h"
 #include "../../drivers/console/screen.h"
 
 static struct screen screen;
@@ -239,6 +240,48 @@ static void random_keys(void **state)
 	}
 }
 
+static struct line line;
+
+static void print_screen(const char *text, unsigned long count)
+{
+	screen_write(&screen, text, count);
+}
+
+static void print_and_note(void *context, const char *text, unsigned long count)
+{
+	(void)context;
+	line_note(&line, text, count);
+	print_screen(text, count);
+}
+
+/* Messages of a server come above the line being typed, wherever its cursor stands. */
+static void messages_above_the_line(void **state)
+{
+	(void)state;
+	memset(&line, 0, sizeof line);
+	memset(&history, 0, sizeof history);
+	screen_init(&screen, 40, 24);
+	edit_init(&edit, &history, 40, print_and_note, 0);
+	edit_start(&edit, "> ", 2);
+	type("ckpt 10ms\033[D\033[D");
+	line_above(&line, "[ckpt] gen=1\n[ckpt] gen=2\n", 26, print_screen);
+	assert_string_equal(row(0), "[ckpt] gen=1");
+	assert_string_equal(row(1), "[ckpt] gen=2");
+	assert_string_equal(row(2), "> ckpt 10ms");
+	assert_int_equal(screen.column, 9);
+	type("0");
+	assert_string_equal(row(2), "> ckpt 100ms");
+	type("\r");
+	line_above(&line, "no end", 6, print_screen);
+	assert_string_equal(row(3), "no end");
+	assert_int_equal(screen.row, 4);
+	for (int i = 0; i < 2 * LINE_MAX; i++)          /* a line that is too long to be put back */
+		print_and_note(0, "x", 1);
+	line_above(&line, "seen", 4, print_screen);
+	assert_string_equal(row(screen.row - 1), "seen");
+	assert_int_equal(screen.column, 0);
+}
+
 static void screen_scrolls_and_survives_noise(void **state)
 {
 	char noise[64];
@@ -310,7 +353,7 @@ int main(void)
 		cmocka_unit_test(history_walk), cmocka_unit_test(history_ring), cmocka_unit_test(long_line_in_rows),
 		cmocka_unit_test(redrawn_after_reboot), cmocka_unit_test(full_line_refused),
 		cmocka_unit_test(utf8_moves_by_characters), cmocka_unit_test(random_keys),
-		cmocka_unit_test(screen_scrolls_and_survives_noise),
+		cmocka_unit_test(messages_above_the_line), cmocka_unit_test(screen_scrolls_and_survives_noise),
 		cmocka_unit_test(keyboard_layout), cmocka_unit_test(keyboard_takes_any_code),
 	};
 
