@@ -17,7 +17,6 @@ enum { WORDS = 512, PAGE = 4096, PAUSE_US = 20000, ROUND = 1 };
 
 static L4_Word_t low, arena;            /* where they are shown */
 static L4_Word_t arena_size;
-static unsigned long faults;
 
 /* Where an address of the child stands in our own address space; 0 if nowhere. */
 static L4_Word_t shown(L4_Word_t address)
@@ -29,7 +28,8 @@ static L4_Word_t shown(L4_Word_t address)
 	return 0;
 }
 
-/* Answer the fault in the message registers: map the page at the place where it is missing. */
+/* Answer the fault in the message registers: map the page at the place where it is missing, for the access that was
+ * wanted. A pager that does not know the rights of a page can ask for no more than that. */
 static void load_answer(L4_MsgTag_t tag)
 {
 	L4_Word_t mr[2], page;
@@ -38,8 +38,7 @@ static void load_answer(L4_MsgTag_t tag)
 	page = mr[0] & ~(L4_Word_t)(PAGE - 1);
 	if (!L4_IsPageFault(tag) || !shown(page))
 		stress_fail("part=%s tag=0x%lx address=0x%lx ip=0x%lx", stress_role(), tag.raw, mr[0], mr[1]);
-	L4_LoadPageFaultReply(L4_FpageAddRights(L4_FpageLog2(shown(page), 12), L4_FullyAccessible), page);
-	faults++;
+	L4_LoadPageFaultReply(L4_FpageAddRights(L4_FpageLog2(shown(page), 12), L4_PageFaultAccess(tag) | L4_Readable), page);
 }
 
 /* Take back one random page among the last ones that the child was given, or a whole stretch of its memory. */
