@@ -11,7 +11,7 @@
 #include <l4/thread.h>
 #include <l4/ipc.h>
 #include <l4/message.h>
-#include <l4/ckpt.h>
+#include <l4/kip.h>
 #include <l4/console.h>
 #include <l4/task.h>
 #include <l4/term.h>
@@ -82,9 +82,9 @@ static void draw_again(void)
 {
 	unsigned long columns, rows;
 
-	if (drawn_boot == L4_CheckpointBoot())
+	if (drawn_boot == L4_BootNumber(0))
 		return;
-	drawn_boot = L4_CheckpointBoot();
+	drawn_boot = L4_BootNumber(0);
 	L4_ConsoleSize(&columns, &rows);
 	edit.columns = columns;
 	edit_forget(&edit);
@@ -343,7 +343,7 @@ int main(void)
 
 	main_thread = L4_Myself();
 	L4_ConsoleSize(&columns, &rows);
-	drawn_boot = L4_CheckpointBoot();
+	drawn_boot = L4_BootNumber(0);
 	edit_init(&edit, &history, columns, out_put, 0);
 	if (task_name_register(L4_TERM_NAME, L4_nilthread) != TASK_OK
 	 || task_stack(STACK_PAGES, &stack) != TASK_OK

@@ -12,7 +12,7 @@
 #include <l4/ipc.h>
 #include <l4/message.h>
 #include <l4/schedule.h>
-#include <l4/ckpt.h>
+#include <l4/kip.h>
 #include <l4/console.h>
 #include "display.h"
 #include "keyboard.h"
@@ -102,7 +102,7 @@ static void answer(L4_ThreadId_t to, L4_Word_t label, L4_Word_t n)
 static void answer_status(L4_ThreadId_t to, L4_Word_t label, L4_Word_t status, L4_Word_t third)
 {
 	L4_LoadMR(1, status);
-	L4_LoadMR(2, L4_CheckpointBoot());
+	L4_LoadMR(2, L4_BootNumber(0));
 	L4_LoadMR(3, third);
 	answer(to, label, 3);
 }
@@ -121,7 +121,7 @@ static void reader_answer(void)
 		count++;
 	}
 	L4_LoadMR(1, L4_CONSOLE_OK);
-	L4_LoadMR(2, L4_CheckpointBoot());
+	L4_LoadMR(2, L4_BootNumber(0));
 	L4_LoadMR(3, reader.position);
 	L4_LoadMR(4, count);
 	L4_LoadMRs(5, (int)((count + WORD - 1) / WORD), words);
@@ -136,7 +136,7 @@ static void serve_read(L4_ThreadId_t from, const L4_Word_t *mr, L4_Word_t n)
 		answer_status(from, L4_CONSOLE_READ, L4_CONSOLE_BAD_REQUEST, 0);
 		return;
 	}
-	if (mr[0] != L4_CheckpointBoot()) {
+	if (mr[0] != L4_BootNumber(0)) {
 		answer_status(from, L4_CONSOLE_READ, L4_CONSOLE_NEW_BOOT, 0);
 		return;
 	}
@@ -173,7 +173,7 @@ static void serve_write(L4_ThreadId_t from, const L4_Word_t *mr, L4_Word_t n)
 		answer_status(from, L4_CONSOLE_WRITE, L4_CONSOLE_BAD_REQUEST, 0);
 		return;
 	}
-	int stale = mr[0] != L4_CheckpointBoot();
+	int stale = mr[0] != L4_BootNumber(0);
 	if (!write_repeated(from, mr[1]))
 		output((const char *)(mr + 3), mr[2]);
 	answer_status(from, L4_CONSOLE_WRITE, stale ? L4_CONSOLE_NEW_BOOT : L4_CONSOLE_OK, mr[2]);
@@ -181,10 +181,10 @@ static void serve_write(L4_ThreadId_t from, const L4_Word_t *mr, L4_Word_t n)
 
 static void serve_size(L4_ThreadId_t from, const L4_Word_t *mr, L4_Word_t n)
 {
-	int stale = n < 1 || mr[0] != L4_CheckpointBoot();
+	int stale = n < 1 || mr[0] != L4_BootNumber(0);
 
 	L4_LoadMR(1, stale ? L4_CONSOLE_NEW_BOOT : L4_CONSOLE_OK);
-	L4_LoadMR(2, L4_CheckpointBoot());
+	L4_LoadMR(2, L4_BootNumber(0));
 	L4_LoadMR(3, screen.columns < CONSOLE_COLUMNS ? screen.columns : CONSOLE_COLUMNS);
 	L4_LoadMR(4, screen.rows < CONSOLE_ROWS ? screen.rows : CONSOLE_ROWS);
 	answer(from, L4_CONSOLE_SIZE, 4);
