@@ -1,0 +1,141 @@
+/* SPDX-License-Identifier: BSD-2-Clause
+ * Memory objects. Small ones keep their bits inside; the bits of large ones stand in pages of their own.
+ * Whatever is given back to mem is discarded first, so that mem's pages always read as zero.
+ */
+#include "object.h"
+
+#include <string.h>
+
+#include "pool.h"
+
+#define BITS_PER_PAGE (MEM_PAGE * 8)
+
+static struct mem *mem;
+static struct pool pool;
+
+void object_init(struct mem *m)
+{
+	mem = m;
+	pool_init(&pool, m, sizeof(struct object));
+}
+
+static uint32_t bits_pages(const struct object *o)
+{
+	return o->pages <= OBJECT_INLINE_BITS ? 0 : (uint32_t)((o->pages + BITS_PER_PAGE - 1) / BITS_PER_PAGE);
+}
+
+static int bits_create(struct object *o)
+{
+	uint32_t count = bits_pages(o), page;
+
+	o->bits = o->inline_bits;
+	if (!count)
+		return 1;
+	page = mem_alloc(mem, count);
+	if (page == MEM_NONE)
+		return 0;
+	o->bits = mem_pointer(mem, page);
+	return 1;
+}
+
+static void bits_delete(struct object *o)
+{
+	uint32_t count = bits_pages(o), first;
+
+	if (!count)
+		return;
+	first = mem_page(mem, o->bits);
+	store_discard(first, count);
+	mem_free(mem, first, count);
+}
+
+struct object *object_create(uint32_t pages, uint64_t owner)
+{
+	struct object *o = pool_alloc(&pool);
+
+	if (!o)
+		return NULL;
+	o->refs = 1;
+	o->pages = pages;
+	o->owner = owner;
+	o->first = mem_alloc(mem, pages);
+	if (o->first == MEM_NONE)
+		goto no_extent;
+	if (!bits_create(o))
+		goto no_bits;
+	return o;
+no_bits:
+	mem_free(mem, o->first, pages);
+no_extent:
+	pool_free(&pool, o);
+	return NULL;
+}
+
+void object_get(struct object *o)
+{
+	o->refs++;
+}
+
+void object_put(struct object *o)
+{
+	if (--o->refs)
+		return;
+	if (o->dirty)
+		store_discard(o->first, o->pages);
+	bits_delete(o);
+	mem_free(mem, o->first, o->pages);
+	if (o->owner)
+		object_released(o->owner, o->pages);
+	pool_free(&pool, o);
+}
+
+int object_touched(const struct object *o, uint32_t page)
+{
+	return (o->bits[page / 64] >> (page % 64)) & 1;
+}
+
+void object_touch(struct object *o, uint32_t page)
+{
+	if (!object_touched(o, page))
+		o->touched++;
+	o->bits[page / 64] |= 1UL << (page % 64);
+	o->dirty = 1;
+}
+
+void object_fill_of(const struct object *o, uint32_t page, struct object_fill *fill)
+{
+	uint64_t begin = page * MEM_PAGE, end = begin + MEM_PAGE;
+
+	memset(fill, 0, sizeof *fill);
+	if (!o->bytes || begin >= o->skew + o->length || end <= o->skew)
+		return;
+	if (begin < o->skew)
+		begin = o->skew;
+	if (end > o->skew + o->length)
+		end = o->skew + o->length;
+	fill->offset = (uint32_t)(begin - page * MEM_PAGE);
+	fill->length = (uint32_t)(end - begin);
+	fill->from = o->bytes + (begin - o->skew);
+}
+
+int object_needs_fill(const struct object *o, uint32_t page)
+{
+	struct object_fill fill;
+
+	if (object_touched(o, page))
+		return 0;
+	object_fill_of(o, page, &fill);
+	return fill.length != 0;
+}
+
+void object_drop(struct object *o, uint32_t page, uint32_t count)
+{
+	if (o->dirty)
+		store_discard(o->first + page, count);
+	for (uint32_t i = page; i < page + count; i++) {
+		if (!object_touched(o, i))
+			continue;
+		o->touched--;
+		o->bits[i / 64] &= ~(1UL << (i % 64));
+	}
+}

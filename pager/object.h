@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: BSD-2-Clause
+ * Memory objects: an extent of the store with what its pages initially hold (zeroes, or a part of a file),
+ * and a bit per page that says whether it has been given out since. Regions refer to objects; so do
+ * workers while they fetch a page, so an extent is never freed under somebody's hands.
+ *
+ * Pure, except that freed content goes through store_discard and the charge through object_released.
+ */
+#ifndef PAGER_OBJECT_H
+#define PAGER_OBJECT_H
+
+#include "mem.h"
+
+#define OBJECT_INLINE_BITS 128
+
+struct object {
+	uint32_t refs;
+	uint32_t first, pages;          /* its extent of the store */
+	uint32_t touched;               /* bits set */
+	uint64_t owner;                 /* task id charged, or 0 */
+	uint8_t shared;                 /* may be in several tasks: content is not dropped by one's unmap */
+	uint8_t dirty;                  /* some page may have content: discard before reuse */
+	const uint8_t *bytes;           /* initial content: file bytes, or NULL */
+	uint64_t skew, length;          /* where they begin in the object, and how many */
+	uint64_t *bits;                 /* one per page: given out since the object was made */
+	uint64_t inline_bits[OBJECT_INLINE_BITS / 64];
+};
+
+/* Once, before any other. */
+void object_init(struct mem *mem);
+
+/* A new object with one reference, or NULL (no room). Charges nobody: that is the caller's. */
+struct object *object_create(uint32_t pages, uint64_t owner);
+
+void object_get(struct object *object);
+
+/* Drop a reference. With the last one the extent is discarded and freed and its owner uncharged. */
+void object_put(struct object *object);
+
+int object_touched(const struct object *object, uint32_t page);
+void object_touch(struct object *object, uint32_t page);
+
+/* Does this page begin with bytes of a file (and was not given out yet)? */
+int object_needs_fill(const struct object *object, uint32_t page);
+
+/* The file bytes of a page: where in the page they go, from where, how many. */
+struct object_fill {
+	uint32_t offset, length;
+	const uint8_t *from;
+};
+void object_fill_of(const struct object *object, uint32_t page, struct object_fill *fill);
+
+/* Drop the content of some pages that no region shows any more. */
+void object_drop(struct object *object, uint32_t page, uint32_t count);
+
+/* Provided by the pager (and by tests): the content of these pages of the store is not needed any more:
+ * revoke all mappings of them and make them zero. */
+void store_discard(uint32_t first, uint32_t count);
+/* Provided by the pager: an object charged to this task is gone. */
+void object_released(uint64_t owner, uint32_t pages);
+
+#endif
