@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: BSD-2-Clause
+ * ThreadInfo (ArchSyscall1) is for privileged spaces only; programs ask the pager.
+ */
+#include "threadinfo.h"
+
+#include <string.h>
+
+#include <l4/task.h>
+
+#include "reply.h"
+#include "task.h"
+#include "thread.h"
+
+void threadinfo_read(L4_Word_t thread, L4_Word_t *words)
+{
+	(void)thread;
+	memset(words, 0, THREADINFO_WORDS * sizeof *words);
+}
+
+void threadinfo_reply(struct thread *client, const L4_Word_t *words)
+{
+	struct thread *subject = thread_find((L4_ThreadId_t){ .raw = client->address });
+	struct task_thread_info info;
+
+	if (!subject) {
+		reply_words(thread_id(thread_number(client)), TASK_E_NOTFOUND, NULL, 0);
+		return;
+	}
+	info.task = thread_task(thread_number(subject))->id;
+	info.thread = client->address;
+	info.state = words[0];
+	info.partner = words[1];
+	info.cpu_us = words[2];
+	info.priority = words[3];
+	reply_words(thread_id(thread_number(client)), TASK_OK, (const L4_Word_t *)&info, sizeof info / sizeof(L4_Word_t));
+}
