@@ -4,7 +4,7 @@
  */
 #include "archive.h"
 
-#include <string.h>
+#include <l4/string.h>
 
 #define BLOCK           512
 #define NAME_OFS        0
@@ -66,7 +66,7 @@ static void name_copy(char *name, const uint8_t *header)
 	field_copy(whole + n, header + NAME_OFS, NAME_LEN);
 	while (from[0] == '.' && from[1] == '/')
 		from += 2;
-	strcpy(name, from);     /* the field holds the longest ustar name */
+	memcpy(name, from, strlen(from) + 1);   /* the field holds the longest ustar name */
 }
 
 static int block_is_zero(const uint8_t *block)

@@ -4,7 +4,7 @@
  */
 #include "boot.h"
 
-#include <string.h>
+#include <l4/string.h>
 
 #include <l4/task.h>
 

@@ -48,7 +48,6 @@ static void dispatch(const struct message *message)
 		fault_message(message, thread);
 		break;
 	case L4_LABEL_EXCEPTION:
-	case L4_LABEL_SYSTEM_EXCEPTION:
 		exception_message(message, thread);
 		break;
 	default:

@@ -4,7 +4,7 @@
 #include "names.h"
 
 #include <stddef.h>
-#include <string.h>
+#include <l4/string.h>
 
 #include <l4/task.h>
 
@@ -41,7 +41,7 @@ static struct name *entry_get(const char *name)
 	for (unsigned i = 0; !n && i < LIMIT_NAMES; i++)
 		if (entry_free(&table[i])) {
 			n = &table[i];
-			strcpy(n->name, name);
+			strlcpy(n->name, name, sizeof n->name);
 		}
 	return n;
 }

@@ -4,7 +4,7 @@
  */
 #include "object.h"
 
-#include <string.h>
+#include <l4/string.h>
 
 #include "pool.h"
 

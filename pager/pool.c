@@ -3,7 +3,7 @@
  */
 #include "pool.h"
 
-#include <string.h>
+#include <l4/string.h>
 
 void pool_init(struct pool *pool, struct mem *mem, size_t size)
 {

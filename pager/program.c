@@ -4,7 +4,7 @@
  */
 #include "program.h"
 
-#include <string.h>
+#include <l4/string.h>
 
 #include <l4/task.h>
 
@@ -24,7 +24,7 @@ static void program_add(const struct archive_file *file)
 		say("archive: no room for program %s", file->name);
 		return;
 	}
-	strcpy(p->name, file->name);
+	strlcpy(p->name, file->name, sizeof p->name);
 	p->file = file->data;
 	p->size = file->size;
 	p->error = elf_parse(file->data, file->size, MEM_PAGE, TASK_STACK_TOP - (TASK_STACK_PAGES + 1) * MEM_PAGE,

@@ -8,7 +8,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "elf.h"
+#include "elfimage.h"
 #include "object.h"
 
 struct program {

@@ -4,7 +4,7 @@
  */
 #include "reply.h"
 
-#include <string.h>
+#include <l4/string.h>
 
 #include <l4/ipc.h>
 

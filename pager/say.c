@@ -9,7 +9,7 @@
 #include <l4/kdebug.h>
 
 struct line {
-	char text[256];
+	char text[384];
 	size_t length;
 };
 

@@ -4,7 +4,7 @@
  */
 #include "share.h"
 
-#include <string.h>
+#include <l4/string.h>
 
 #include "limits.h"
 
@@ -28,7 +28,7 @@ struct share *share_add(const char *name, struct object *object, uint64_t owner,
 		s->object = object;
 		s->owner = owner;
 		s->rights = rights;
-		strcpy(s->name, name);
+		strlcpy(s->name, name, sizeof s->name);
 		return s;
 	}
 	return NULL;

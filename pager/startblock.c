@@ -3,7 +3,7 @@
  */
 #include "startblock.h"
 
-#include <string.h>
+#include <l4/string.h>
 
 #define PAGE            4096U
 #define EXTRA_WORDS     5       /* argc, end of argv, end of environment, two of the auxiliary vector */

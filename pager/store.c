@@ -4,7 +4,7 @@
  */
 #include "store.h"
 
-#include <string.h>
+#include <l4/string.h>
 
 #include <l4/ckpt.h>
 #include <l4/kip.h>

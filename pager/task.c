@@ -10,7 +10,7 @@
  */
 #include "task.h"
 
-#include <string.h>
+#include <l4/string.h>
 
 #include "names.h"
 #include "program.h"

@@ -3,7 +3,7 @@
  */
 #include "request.h"
 
-#include <string.h>
+#include <l4/string.h>
 
 #include <l4/task.h>
 

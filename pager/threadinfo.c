@@ -3,9 +3,10 @@
  */
 #include "threadinfo.h"
 
-#include <string.h>
+#include <l4/string.h>
 
 #include <l4/task.h>
+#include <l4/threadinfo.h>
 
 #include "reply.h"
 #include "task.h"
@@ -13,8 +14,16 @@
 
 void threadinfo_read(L4_Word_t thread, L4_Word_t *words)
 {
-	(void)thread;
+	L4_ThreadId_t id = { .raw = thread };
+	struct l4_thread_info info = { 0 };
+
 	memset(words, 0, THREADINFO_WORDS * sizeof *words);
+	if (L4_ThreadInfo(L4_ThreadNo(id), &info).raw != thread)
+		return;         /* gone, or there is a next one with a higher number */
+	words[0] = info.state;
+	words[1] = info.partner.raw;
+	words[2] = info.cpu_us;
+	words[3] = info.priority;
 }
 
 void threadinfo_reply(struct thread *client, const L4_Word_t *words)

@@ -5,7 +5,7 @@
  */
 #include "worker.h"
 
-#include <string.h>
+#include <l4/string.h>
 
 #include <l4/ipc.h>
 #include <l4/schedule.h>

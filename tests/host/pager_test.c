@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  * Property: the pager's parsers and tables stand any input. ELF and ustar readers accept only what can be used
  * without another check; the page allocator never gives a page twice and loses none; regions stay sorted and
- * disjoint, and every reference to an object is returned. Guards pager/{archive,elf,mem,pool,object,region}.c.
+ * disjoint, and every reference to an object is returned. Guards pager/{archive,elfimage,mem,pool,object,region}.c.
  */
 #include <stdarg.h>
 #include <stddef.h>
@@ -17,7 +17,7 @@
 #include <l4/abi.h>
 
 #include "pager/archive.h"
-#include "pager/elf.h"
+#include "pager/elfimage.h"
 #include "pager/mem.h"
 #include "pager/object.h"
 #include "pager/region.h"

@@ -2,10 +2,10 @@
  * ELF64 for the pager: static executables for x86-64 whose segments lie on pages of their own. Anything that
  * needs a dynamic linker is refused. All sums are arranged so that no hostile number can wrap.
  */
-#include "elf.h"
+#include "elfimage.h"
 
 #include <elf.h>
-#include <string.h>
+#include <l4/string.h>
 
 #include <l4/abi.h>
 

@@ -2,8 +2,8 @@
  * Reader of ELF64 executables. Pure: judges the bytes of a file, copies nothing, trusts nothing. What it accepts
  * can be loaded page by page without another check.
  */
-#ifndef PAGER_ELF_H
-#define PAGER_ELF_H
+#ifndef PAGER_ELFIMAGE_H
+#define PAGER_ELFIMAGE_H
 
 #include <stddef.h>
 #include <stdint.h>
