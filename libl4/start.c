@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause
- * From the entry point (crt0.asm) to main, and to l4_exit. Programs in C++ get their static objects built.
+ * From the entry point (crt0.asm) to main, and to l4_exit. Programs in C++ get their static objects built. In a task the
+ * root task becomes the exception handler of the first thread.
  */
 #include <l4/start.h>
-#include <l4/amd64/syscalls.h>
+#include <l4/thread.h>
 
 int main(int argc, char **argv);
 
@@ -24,6 +25,8 @@ void __l4_start(unsigned long argument, unsigned long *block)
 	l4_start_argument = argument;
 	if (argument)
 		block = empty_block;
+	if (L4_ThreadNo(L4_Myself()) > L4_ROOT_TNO)
+		L4_Set_ExceptionHandler(L4_GlobalId(L4_ROOT_TNO, 1));   /* a task: l4/task.h */
 	for (init = __init_array_start; init != __init_array_end; init++)
 		(*init)();
 	l4_exit(main((int)block[0], (char **)(block + 1)));
