@@ -24,6 +24,11 @@ command_function command_ps, command_programs, command_run, command_stress, comm
 /* system.c */
 command_function command_ckpt, command_stat, command_uptime, command_reboot, command_poweroff;
 
+struct L4_CkptStat;
+
+/* L4_CheckpointInfo, asked again for a while when the server is busy (system.c). */
+unsigned long checkpoint_info(struct L4_CkptStat *stat);
+
 /* The text of a negative TASK_E_* (tasks.c). */
 const char *task_error(long error);
 

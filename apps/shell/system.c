@@ -22,6 +22,18 @@ static const char *ckpt_error(unsigned long status)
 	}
 }
 
+unsigned long checkpoint_info(struct L4_CkptStat *stat)
+{
+	unsigned long status = L4_CKPT_BUSY;
+
+	for (int i = 0; i < 20 && status == L4_CKPT_BUSY; i++) {
+		if (i)
+			L4_Sleep(L4_TimePeriod(10000));
+		status = L4_CheckpointInfo(stat);
+	}
+	return status;
+}
+
 /* The unit in which a time reads best. */
 static void print_time(const char *before, unsigned long us, const char *after)
 {
@@ -80,7 +92,7 @@ static void print_commits(const struct L4_CkptStat *s)
 void command_stat(int count, char **word)
 {
 	struct L4_CkptStat s;
-	unsigned long status = L4_CheckpointInfo(&s);
+	unsigned long status = checkpoint_info(&s);
 
 	(void)count;
 	(void)word;

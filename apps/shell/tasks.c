@@ -135,7 +135,7 @@ void command_mem(int count, char **word)
 		return (void)L4_TermPrintf("mem: %s\n", task_error(error));
 	L4_TermPrintf("store    %8lu KiB, %8lu free; %lu page faults answered\n", m.store_pages * KIB_PER_PAGE,
 		      m.free_pages * KIB_PER_PAGE, m.faults);
-	if (L4_CheckpointInfo(&s) == L4_CKPT_OK) {
+	if (checkpoint_info(&s) == L4_CKPT_OK) {
 		L4_TermPrintf("machine  %8lu KiB, %8lu free, %lu written since the last snapshot\n",
 			      s.frames * KIB_PER_PAGE, s.frames_free * KIB_PER_PAGE, s.frames_dirty * KIB_PER_PAGE);
 		L4_TermPrintf("disk     %8lu KiB, %8lu free\n", s.store_blocks * KIB_PER_PAGE, s.store_free * KIB_PER_PAGE);
