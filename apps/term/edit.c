@@ -150,7 +150,7 @@ void edit_hide(struct edit *e)
 	if (!e->shown)
 		return;
 	move(e, e->cursor_row, 'A');
-	put(e, "\r\033[J");
+	put(e, "\r\033[J\033[A\n");     /* up and down again: what follows is a line of its own in a log, too */
 	e->shown = 0;
 }
 

@@ -30,7 +30,7 @@ void line_above(const struct line *l, const char *text, unsigned long count, lin
 	if (l->lost)
 		print("\r\n", 2);
 	else if (l->length)
-		print("\r\033[K", 4);
+		print("\r\033[K\033[A\n", 8);       /* up and down: also in a log it is a line of its own */
 	for (unsigned long i = 0; i < count; i++) {
 		if (text[i] == '\n' && last != '\r')
 			print("\r", 1);
