@@ -37,7 +37,8 @@ void reply_wait(struct message *message)
 	do {
 		L4_ThreadId_t to = pending.to;
 
-		pending_load();
+		if (!L4_IsNilThread(to))
+			pending_load();
 		pending.to = L4_nilthread;
 		tag = L4_Ipc(to, L4_anythread, L4_Timeouts(L4_ZeroTime, L4_Never), &message->from);
 	} while (L4_IpcFailed(tag));    /* the send failed: nobody waits for it; receive */

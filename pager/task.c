@@ -189,8 +189,19 @@ static long regions_and_thread(struct task *task, struct program *program, const
 	return thread_create(task, &start, &id);
 }
 
+/* The parent knows the status, or does not want to. */
+static void parent_forget(struct task *task)
+{
+	struct task *parent = task_find(task->parent);
+
+	if (parent)
+		parent->children--;
+	task->parent = 0;
+}
+
 static void reap(struct task *task)
 {
+	parent_forget(task);
 	memset(task, 0, sizeof *task);
 	task_count--;
 }
@@ -224,14 +235,14 @@ long task_create(struct task *parent, struct program *program, const struct task
 	if (!task)
 		return TASK_E_NOMEM;
 	table_enter(task, parent, spawn);
+	if (parent)
+		parent->children++;
 	error = regions_and_thread(task, program, spawn);
 	if (error) {
 		region_clear(&store_mem, &task->map);
 		reap(task);
 		return error;
 	}
-	if (parent)
-		parent->children++;
 	*out = task;
 	return TASK_OK;
 }
@@ -277,14 +288,12 @@ static void waiters_answer(struct task *task)
 
 		reply_words(thread_id(number), TASK_OK, &status, 1);
 		if (thread_task(number)->id == task->parent)
-			task->parent = 0;       /* the parent has it now */
+			parent_forget(task);
 	}
 }
 
 static void end_one(struct task *task, long status)
 {
-	struct task *parent = task_find(task->parent);
-
 	task->doomed = 0;
 	task->state = TASK_ZOMBIE;
 	task->status = status;
@@ -292,8 +301,6 @@ static void end_one(struct task *task, long status)
 	share_drop_owner(task->id);
 	region_clear(&store_mem, &task->map);
 	others_concerned(task);
-	if (parent)
-		parent->children--;
 	waiters_answer(task);
 	if (!task->parent || task->flags & TASK_SPAWN_DETACH)
 		reap(task);

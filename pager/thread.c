@@ -191,12 +191,12 @@ static long space_create(L4_ThreadId_t id)
 }
 
 /* X.2 5.8: two untyped words, ip and sp. */
-static void start_send(L4_ThreadId_t id, const struct thread_start *start)
+static int start_send(L4_ThreadId_t id, const struct thread_start *start)
 {
 	L4_LoadMR(0, 2);
 	L4_LoadMR(1, start->ip);
 	L4_LoadMR(2, start->sp);
-	(void)L4_Send_Timeout(id, L4_ZeroTime);
+	return L4_IpcSucceeded(L4_Send_Timeout(id, L4_ZeroTime));
 }
 
 static long kernel_create(struct task *task, L4_ThreadId_t id, const struct thread_start *start)
@@ -219,7 +219,10 @@ static long kernel_create(struct task *task, L4_ThreadId_t id, const struct thre
 	(void)L4_Set_Priority(id, task->priority);
 	if (start->inactive)
 		return TASK_OK;
-	start_send(id, start);
+	if (!start_send(id, start)) {
+		(void)L4_ThreadControl(id, L4_nilthread, L4_nilthread, L4_nilthread, NO_UTCB);
+		return TASK_E_KERNEL;
+	}
 	if (!L4_IsNilThread(start->pager))
 		(void)L4_ThreadControl(id, id, L4_nilthread, start->pager, NO_UTCB);
 	return TASK_OK;

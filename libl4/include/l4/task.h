@@ -93,7 +93,7 @@ extern "C" {
 struct task_limits {
 	L4_Word_t pages;        /* 4 KiB pages in private regions: reserved, touched or not */
 	L4_Word_t threads;      /* at most L4_UTCB_MAX_SLOTS */
-	L4_Word_t tasks;        /* living children */
+	L4_Word_t tasks;        /* children that live, or were not waited for */
 	L4_Word_t priority;     /* highest priority of its threads, 1..255 */
 };
 
