@@ -64,7 +64,7 @@ static void pattern(struct fpu_state *w, unsigned long *random)
 	for (int i = 0; i < X87; i++)
 		w->x87[i] = (double)(long)(stress_random(random) >> 12);        /* exact: below 2^52 */
 	w->mxcsr = 0x1f80 | (unsigned int)(stress_random(random) & 3) << 13 | (unsigned int)(stress_random(random) & 1) << 15;
-	w->control = (unsigned short)(0x033f | (stress_random(random) & 3) << 10);
+	w->control = (unsigned short)(0x037f | (stress_random(random) & 3) << 10);
 }
 
 static void check(unsigned long n)
