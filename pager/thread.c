@@ -196,7 +196,7 @@ static int start_send(L4_ThreadId_t id, const struct thread_start *start)
 	L4_LoadMR(0, 2);
 	L4_LoadMR(1, start->ip);
 	L4_LoadMR(2, start->sp);
-	return L4_IpcSucceeded(L4_Send_Timeout(id, L4_ZeroTime));
+	return !L4_IpcFailed(L4_Send_Timeout(id, L4_ZeroTime));
 }
 
 static long kernel_create(struct task *task, L4_ThreadId_t id, const struct thread_start *start)
