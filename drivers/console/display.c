@@ -18,7 +18,7 @@ enum { TEXT_COLUMNS = 80, TEXT_ROWS = 25, PAGE = 4096, REVERSE = 0x10000 };
 #define WINDOW_MASK             0xffffffffUL
 
 static struct {
-	unsigned long type, base, width, height, pitch, bpp, red, green, blue;
+	unsigned long type, width, height, pitch, bpp, red, green, blue, base;  /* in the argument's order */
 } fb;
 
 static volatile unsigned char *memory;

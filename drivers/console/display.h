@@ -6,7 +6,7 @@
 #include "screen.h"
 
 /* Find the display and begin screen s with its size. description is null or the driver's argument
- * "fb=type,base,width,height,pitch,bpp,red,green,blue" (numbers as in struct bootinfo; positions of the colours'
+ * "fb=type,width,height,pitch,bpp,red,green,blue,base" (numbers as in struct bootinfo; positions of the colours'
  * lowest bits); without it VGA text memory of 80 by 25 is assumed. Asks sigma0 for the memory;
  * without memory nothing is ever shown. */
 void display_init(struct screen *s, const char *description);
