@@ -223,16 +223,17 @@ static u32 walk_resume(u32 root, pfn_t pfn, u32 first, const struct mapdb_work *
 /* Revoke some rights (not R) below node n, and with `own` in n itself. */
 static bool subtree_revoke(u32 n, unsigned rights, bool own, struct mapdb_work *work)
 {
-	const struct map_node *nd = &nodes.node[n];
+	struct map_node *nd = &nodes.node[n];
 	pfn_t pfn = node_pfn(nd);
 	unsigned before = work->status;
-	u32 first = own ? n : nd->next;
 	bool done;
 
 	work->status = 0;
-	if (!own && !work->node)
-		work->status |= node_revoke(&nodes.node[n], 0); /* its accesses are reported all the same */
-	done = walk(walk_resume(n, pfn, first, work), own ? nd->depth - 1U : nd->depth, pfn, WALK_REVOKE, rights, work);
+	if (!work->node) {
+		work->budget--;
+		work->status |= node_revoke(nd, own ? rights : 0);      /* its accesses are reported in any case */
+	}
+	done = walk(walk_resume(n, pfn, nd->next, work), nd->depth, pfn, WALK_REVOKE, rights, work);
 	refs_fold(nd->parent, pfn, work->status);
 	work->status |= before;
 	return done;
@@ -316,7 +317,7 @@ static bool make_pool(u32 guard, bool node, struct ptab *dst, vaddr_t dva, struc
 	if (*n == 4)
 		return true;
 	if (tables.free_count < TABLES_PER_MAP) {
-		if (!mapdb_reserve_tables(guard))
+		if (!mapdb_reserve_tables(TABLES_PER_MAP, guard))
 			return false;
 		*n = ptab_walk(dst, dva, p);
 	}

@@ -87,7 +87,7 @@ enum mapdb_result mapdb_unmap(struct ptab *pt, vaddr_t va, unsigned rights, bool
 enum mapdb_result mapdb_unmap_frame(pfn_t pfn, unsigned rights, struct mapdb_work *work);
 
 /* Hardware W off in every mapping of the frame (not in residual spaces); granted rights stay. The frame's tag must have
- * been lowered before the first piece. MAPDB_OK or MAPDB_MORE. */
+ * been lowered before the first piece; user code may still write to the frame until MAPDB_OK. Or MAPDB_MORE. */
 enum mapdb_result mapdb_protect(pfn_t pfn, struct mapdb_work *work);
 
 /* Remove the kernel's own mapping (or any other) at va with its subtree: areas of a space that is taken apart. As mapdb_unmap

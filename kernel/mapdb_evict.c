@@ -157,18 +157,18 @@ static void table_sweep(u32 steps, bool unused, u32 guard, u32 recent, u32 want)
 	}
 }
 
-bool mapdb_reserve_tables(u32 guard)
+bool mapdb_reserve_tables(u32 need, u32 guard)
 {
-	u32 want = TABLES_PER_MAP + TABLE_BATCH;
+	u32 want = need + TABLE_BATCH;
 
-	if (tables.free_count >= TABLES_PER_MAP)
+	if (tables.free_count >= need)
 		return true;
-	for (unsigned i = 0; i < ARRAY_SIZE(protected_numbers) && tables.free_count < TABLES_PER_MAP; i++) {
+	for (unsigned i = 0; i < ARRAY_SIZE(protected_numbers) && tables.free_count < need; i++) {
 		table_sweep(2 * tables.fresh, true, guard, protected_numbers[i], want);
-		if (tables.free_count < TABLES_PER_MAP)
+		if (tables.free_count < need)
 			table_sweep(2 * tables.fresh, false, guard, protected_numbers[i], want);
 	}
-	return tables.free_count >= TABLES_PER_MAP;
+	return tables.free_count >= need;
 }
 
 /* ---- Chaos ---- */

@@ -232,8 +232,8 @@ bool mapdb_remove_subtree(u32 n, bool keep, struct mapdb_work *work);
 
 /* ---- mapdb_evict.c ---- */
 
-/* See to a free node, or to TABLES_PER_MAP free tables; `guard` (0: none) is a node that must not go. False: cannot. */
+/* See to a free node, or to `need` free tables; `guard` (0: none) is a node that must not go. False: cannot. */
 bool mapdb_reserve_node(u32 guard);
-bool mapdb_reserve_tables(u32 guard);
+bool mapdb_reserve_tables(u32 need, u32 guard);
 
 #endif

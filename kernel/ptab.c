@@ -68,7 +68,7 @@ static void root_alloc(struct ptab *pt)
 
 int ptab_make_root(struct ptab *pt)
 {
-	if (!mapdb_reserve_tables(0))
+	if (!mapdb_reserve_tables(1, 0))
 		return -1;
 	root_alloc(pt);
 	return 0;
@@ -272,7 +272,7 @@ static u64 window_leaf(struct ptab *pt, vaddr_t va, paddr_t pa, u64 size, u64 bi
 	struct ptab_path p;
 	unsigned n, levels;
 
-	if (!mapdb_reserve_tables(0))
+	if (!mapdb_reserve_tables(TABLES_PER_MAP, 0))
 		return 0;
 	n = ptab_walk(pt, va, &p);
 	if (n >= 3 && (*p.e[n - 1] & PTE_P))

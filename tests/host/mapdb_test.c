@@ -66,9 +66,13 @@ static void test_revoke_reaches_all(void **state)
 	(void)state;
 	map(0, window(7), 1, A, RWX, 0);
 	map(1, A, 2, A, RWX, 0);
-	map(2, A, 3, A, RWX, 0);
 	map(2, A, 4, A, RX, 0);
+	map(2, A, 6, A, RWX, 0);
+	map(2, A, 3, A, RWX, 0);
 	map(0, window(7), 5, A, RWX, 0);
+	unmap(3, A, W, true);                   /* not its sister */
+	assert_int_equal(rights_at(3, A), RX);
+	assert_int_equal(rights_at(6, A), RWX);
 	unmap(1, A, W, false);
 	assert_int_equal(rights_at(1, A), RWX);
 	assert_int_equal(rights_at(2, A), RX);
@@ -570,10 +574,9 @@ static void test_check_notices_damage(void **state)
 	assert_non_null(mapdb_check());
 	*nd = saved;
 	nd->parent = nd->prev;
-	nd->depth++;
 	assert_non_null(mapdb_check());
 	*nd = saved;
-	nd->next = 0;
+	nd->prev = 0;
 	assert_non_null(mapdb_check());
 	*nd = saved;
 	frame_table[7].head = leaf.node;
