@@ -391,7 +391,8 @@ static enum mapdb_result grant_page(const struct ptab_leaf *s, struct ptab *dst,
 	default:
 		return MAPDB_DENIED;
 	}
-	if (s->rights & ~rights && !subtree_revoke(s->node, s->rights & ~rights, true, work))
+	/* The node's own rights last, with the move: they say whether there is still something to do. */
+	if (s->rights & ~rights && !subtree_revoke(s->node, s->rights & ~rights, false, work))
 		return MAPDB_MORE;
 	if (unlikely(!make_pool(s->node, false, dst, dva, &p, &n)))
 		return MAPDB_NO_POOL;

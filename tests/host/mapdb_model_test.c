@@ -401,7 +401,7 @@ static void op_map(void)
 		/* What it cleared away before it failed counts as evicted; only a grant has done more. */
 		refused++;
 		if (flags & MAPDB_GRANT && !root && model[from].rights & ~(rights | R) && !kept(from, to))
-			model_revoke(from, model[from].rights & ~(rights | R), true);
+			model_revoke(from, model[from].rights & ~(rights | R), false);
 		return;
 	}
 	assert_int_equal(result, expected);

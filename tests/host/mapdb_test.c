@@ -444,11 +444,17 @@ static void test_no_pool_is_an_answer(void **state)
 	assert_int_equal(i, 17);
 	world_check();
 	world_stop();
-	world_start(16, 64);
+	world_start(13, 64);                            /* 3 of the window, 4 + 2 + 2, and 2 that do not suffice */
 	ptab_create(&world_space[3], 3, true);
 	for (i = 0, result = MAPDB_OK; i < 17 && result == MAPDB_OK; i++)
 		result = map(0, window(i), 3, i * 0x40000000UL, RWX, 0);
 	assert_int_equal(result, MAPDB_NO_POOL);
+	assert_int_equal(ptab_prepare(&world_space[5]), 0);
+	assert_int_equal(ptab_prepare(&world_space[6]), 0);
+	ptab_loaded(&world_space[5]);
+	assert_int_equal(ptab_prepare(&world_space[7]), 0);     /* instead of the one that is not running */
+	assert_int_equal(world_space[6].root, 0);
+	world_space[7].residual = true;
 	assert_int_equal(ptab_prepare(&world_space[4]), -1);
 	world_check();
 }
