@@ -90,6 +90,7 @@ HOST_TESTS  := $(basename $(notdir $(wildcard tests/host/*_test.c)))
 TEST_SRC_boot_test  := boot/bootinfo.c boot/multiboot.c
 TEST_SRC_elf_loader_test := boot/uefi/elf.c
 TEST_SRC_mapdb_test := kernel/ptab.c kernel/mapdb.c kernel/mapdb_evict.c kernel/mapdb_check.c
+TEST_SRC_mapdb_model_test := $(TEST_SRC_mapdb_test)
 TEST_SRC_pager_test := $(addprefix pager/,archive.c elfimage.c mem.c pool.c object.c region.c startblock.c)
 TEST_SRC_shell_test := apps/shell/parse.c
 TEST_SRC_term_test  := apps/term/edit.c apps/term/history.c drivers/console/keyboard.c drivers/console/line.c \
