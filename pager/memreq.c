@@ -10,7 +10,8 @@
 #include "store.h"
 #include "task.h"
 
-#define RIGHTS (L4_RIGHT_R | L4_RIGHT_W | L4_RIGHT_X)
+#define PIECE_BYTES     (64UL << 20)
+#define RIGHTS          (L4_RIGHT_R | L4_RIGHT_W | L4_RIGHT_X)
 
 static int range_good(uint64_t address, uint64_t size)
 {
@@ -25,54 +26,35 @@ static uint64_t size_round(uint64_t size)
 	return size > TASK_SPACE_END ? 0 : (size + MEM_PAGE - 1) & ~(MEM_PAGE - 1);
 }
 
+static long address_choose(const struct task *task, uint64_t *address, uint64_t size)
+{
+	if (*address)
+		return range_good(*address, size) ? TASK_OK : TASK_E_INVAL;
+	*address = region_gap(&task->map, TASK_ARENA_BASE, TASK_ARENA_END, size);
+	return *address ? TASK_OK : TASK_E_NOMEM;
+}
+
 /* Choose or check the address of a new region whose size and rights are given, and insert it. Drops the object's reference on an
  * error. */
 static long region_place(struct request *r, struct region *region, uint64_t address, uint64_t size)
 {
-	long error = TASK_E_INVAL;
+	long error = region->rights ? address_choose(r->task, &address, size) : TASK_E_INVAL;
 
-	if (!region->rights || region->rights & ~(unsigned)RIGHTS)
-		goto refused;
-	if (address) {
-		if (!range_good(address, size))
-			goto refused;
-	} else {
-		address = region_gap(&r->task->map, TASK_ARENA_BASE, TASK_ARENA_END, size);
-		error = TASK_E_NOMEM;
-		if (!address)
-			goto refused;
-	}
 	region->start = address;
 	region->end = address + size;
-	error = region_insert(&store_mem, &r->task->map, region);
-	if (error)
-		goto refused;
+	if (!error)
+		error = region_insert(&store_mem, &r->task->map, region);
+	if (error && region->object)
+		object_put(region->object);
 	r->result[0] = address;
 	r->results = 1;
-	return TASK_OK;
-refused:
-	if (region->object)
-		object_put(region->object);
 	return error;
 }
 
+/* 0: not a set of rights, or none. */
 static unsigned rights_word(L4_Word_t word)
 {
 	return word & ~(L4_Word_t)RIGHTS ? 0 : (unsigned)word;
-}
-
-long request_map(struct request *r)
-{
-	uint64_t size = size_round(r->mr[2]);
-	struct region region = { .rights = rights_word(r->mr[3]) };
-	long error;
-
-	if (!size)
-		return TASK_E_INVAL;
-	error = task_object(r->task, size / MEM_PAGE, &region.object);
-	if (error)
-		return error;
-	return region_place(r, &region, r->mr[1], size);
 }
 
 static struct task *cutting;
@@ -90,6 +72,43 @@ static void piece_gone(const struct region *piece)
 		store_revoke(o->first + (uint32_t)piece->source, count);
 	else
 		object_drop(o, (uint32_t)piece->source, count);
+}
+
+/* Memory comes in pieces, each an object with one extent of the store: so a fragmented store can still serve large requests. */
+static long pieces_map(struct request *r, uint64_t at, uint64_t end, unsigned rights)
+{
+	long error = TASK_OK;
+
+	while (!error && at < end) {
+		struct region region = { .rights = rights };
+		uint64_t size = end - at < PIECE_BYTES ? end - at : PIECE_BYTES;
+
+		error = task_object(r->task, size / MEM_PAGE, &region.object);
+		if (!error)
+			error = region_place(r, &region, at, size);
+		at += size;
+	}
+	return error;
+}
+
+long request_map(struct request *r)
+{
+	uint64_t address = r->mr[1], size = size_round(r->mr[2]), end;
+	unsigned rights = rights_word(r->mr[3]);
+	long error = size && rights ? address_choose(r->task, &address, size) : TASK_E_INVAL;
+
+	if (error)
+		return error;
+	if (!region_free(&r->task->map, address, address + size))
+		return TASK_E_EXISTS;
+	end = address + size;
+	error = pieces_map(r, address, end, rights);
+	if (error) {
+		cutting = r->task;
+		(void)region_cut(&store_mem, &r->task->map, address, end, piece_gone);
+	}
+	r->result[0] = address;
+	return error;
 }
 
 long request_unmap(struct request *r)

@@ -76,12 +76,30 @@ void object_get(struct object *o)
 	o->refs++;
 }
 
+/* Only runs of touched pages: the others have no content, and there may be a great many. */
+static void content_discard(const struct object *o, uint32_t page, uint32_t count)
+{
+	uint32_t end = page + count, first;
+
+	while (page < end) {
+		if (!(page % 64) && !o->bits[page / 64]) {
+			page += 64;
+			continue;
+		}
+		for (first = page; page < end && object_touched(o, page); page++)
+			continue;
+		if (page > first)
+			store_discard(o->first + first, page - first);
+		else
+			page++;
+	}
+}
+
 void object_put(struct object *o)
 {
 	if (--o->refs)
 		return;
-	if (o->dirty)
-		store_discard(o->first, o->pages);
+	content_discard(o, 0, o->pages);
 	bits_delete(o);
 	mem_free(mem, o->first, o->pages);
 	if (o->owner)
@@ -99,7 +117,6 @@ void object_touch(struct object *o, uint32_t page)
 	if (!object_touched(o, page))
 		o->touched++;
 	o->bits[page / 64] |= 1UL << (page % 64);
-	o->dirty = 1;
 }
 
 void object_fill_of(const struct object *o, uint32_t page, struct object_fill *fill)
@@ -130,8 +147,7 @@ int object_needs_fill(const struct object *o, uint32_t page)
 
 void object_drop(struct object *o, uint32_t page, uint32_t count)
 {
-	if (o->dirty)
-		store_discard(o->first + page, count);
+	content_discard(o, page, count);
 	for (uint32_t i = page; i < page + count; i++) {
 		if (!object_touched(o, i))
 			continue;

@@ -18,7 +18,6 @@ struct object {
 	uint32_t touched;               /* bits set */
 	uint64_t owner;                 /* task id charged, or 0 */
 	uint8_t shared;                 /* may be in several tasks: content is not dropped by one's unmap */
-	uint8_t dirty;                  /* some page may have content: discard before reuse */
 	const uint8_t *bytes;           /* initial content: file bytes, or NULL */
 	uint64_t skew, length;          /* where they begin in the object, and how many */
 	uint64_t *bits;                 /* one per page: given out since the object was made */

@@ -33,6 +33,13 @@ struct region *region_find(const struct region_map *map, uint64_t address)
 	return i < map->count && map->list[i].start <= address ? &map->list[i] : NULL;
 }
 
+int region_free(const struct region_map *map, uint64_t start, uint64_t end)
+{
+	uint32_t i = index_of(map, start);
+
+	return i == map->count || map->list[i].start >= end;
+}
+
 static uint32_t room_pages(uint32_t room)
 {
 	return (uint32_t)((room * sizeof(struct region) + MEM_PAGE - 1) / MEM_PAGE);

@@ -31,6 +31,9 @@ struct region *region_find(const struct region_map *map, uint64_t address);
  * TASK_E_LIMIT: LIMIT_REGIONS; TASK_E_NOMEM. On error the reference stays the caller's. */
 long region_insert(struct mem *mem, struct region_map *map, const struct region *region);
 
+/* Is nothing there? */
+int region_free(const struct region_map *map, uint64_t start, uint64_t end);
+
 /* The lowest free range of that size in [low, high) with a free page before and after it, or 0. */
 uint64_t region_gap(const struct region_map *map, uint64_t low, uint64_t high, uint64_t bytes);
 

@@ -18,6 +18,7 @@
 
 #define MAX_PAGES       0x40000000UL    /* 4 TiB: page numbers and block sizes fit 32 bits */
 #define MAX_RESERVED    3
+#define BUSY_US         500             /* a page is on its way from or to the disk: ask again after this */
 
 struct mem store_mem;
 
@@ -146,9 +147,9 @@ void store_discard(uint32_t first, uint32_t count)
 {
 	unsigned long status;
 
-	do
-		status = discard_ask(first * MEM_PAGE, count * MEM_PAGE);
-	while (status == L4_CKPT_NEW_BOOT || status == L4_CKPT_BUSY);
+	while ((status = discard_ask(first * MEM_PAGE, count * MEM_PAGE)) == L4_CKPT_NEW_BOOT ||
+	       status == L4_CKPT_BUSY)
+		L4_Sleep(L4_TimePeriod(BUSY_US));
 	if (status == L4_CKPT_OK)
 		return;
 	/* No such service (another sigma0): by hand. */

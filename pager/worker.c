@@ -130,7 +130,6 @@ static void job_page(struct worker *w)
 		job_give(w, JOB_TOUCH, (L4_Word_t)page, 0, 0);
 		return;
 	}
-	w->object->dirty = 1;
 	object_fill_of(w->object, w->page, &fill);
 	job_give(w, JOB_FILL, (L4_Word_t)(page + fill.offset), (L4_Word_t)fill.from, fill.length);
 }
