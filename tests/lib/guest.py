@@ -3,7 +3,8 @@
 
 A plain suite runs in one boot.  A persistence suite (NAME begins with persist_) has the shape: set up,
 checkpoint, killed, booted again, verify.  It prints `[test] kill N` when its set-up N is committed; we
-SIGKILL the emulator some random milliseconds later and boot again from the same disk.
+SIGKILL the emulator some random milliseconds later and boot again from the same disk.  With `crashes=K` the next K boots
+are killed too, early; `[test] poweroff` announces that the machine will end by itself and is to be booted again.
 """
 import os
 import random
@@ -12,7 +13,7 @@ import time
 import tap
 from machine import Machine, Skip
 
-KILL_LINE = r"^\[test\] kill (\d+)$"
+REQUEST = r"^\[test\] (?:kill \d+(?: crashes=(?P<crashes>\d+))?|(?P<off>poweroff))$"
 DONE_OR_CRASH = r"^T> done$|PANIC:|\[panic\]"
 MAX_BOOTS = 12
 EXIT_PASS, EXIT_FAIL = (0x10 << 1) | 1, (0x11 << 1) | 1     # tests/guest/lib/test.h: EXIT(0x10), EXIT(0x11)
@@ -43,21 +44,25 @@ def run_suite(root, build, suite, folder, append="", timeout=60, seed=0, memory=
     if not os.path.exists(program):
         raise Skip(f"{program} is not built")
     began = time.monotonic()
-    while True:
+    crashes, again = 0, True
+    while again and boots < MAX_BOOTS:
         boots += 1
         serial = os.path.join(folder, f"serial.{boots}.log")
         machine = Machine(root, build, serial, disk=image if disk else None, append=append, memory=memory, args=args,
                           root_task=program)
-        killed, status = one_boot(machine, timeout, rng)
+        if crashes:
+            crashes, again, status = crashes - 1, True, None
+            with machine:
+                time.sleep(rng.uniform(0.1, 0.8))
+        else:
+            again, status, crashes = one_boot(machine, timeout, rng)
         text += machine.text()
         os.unlink(serial)
-        if not killed or boots == MAX_BOOTS:
-            break
     with open(run.log, "w") as file:
         file.write(text)
     run.seconds = time.monotonic() - began
     run.report = tap.parse(text, boots)
-    judge(run, status, machine, killed)
+    judge(run, status, again)
     if not run.problems and not any(r.state == "not ok" for r in run.report.results):
         if disk:
             os.unlink(image)
@@ -65,24 +70,26 @@ def run_suite(root, build, suite, folder, append="", timeout=60, seed=0, memory=
 
 
 def one_boot(machine, timeout, rng):
-    """Boot once: (True, None) if the suite asked for a kill and got it, else (False, exit status or None)."""
+    """Boot once: (whether to boot again, exit status or None, boots to be killed early after this one)."""
     with machine:
-        found = machine.wait_for(KILL_LINE + "|" + DONE_OR_CRASH, timeout)
-        if found and found.group(1):
+        found = machine.wait_for(REQUEST + "|" + DONE_OR_CRASH, timeout)
+        if found and found.group("off"):
+            return machine.wait_exit(20) == 0, None, 0
+        if found and found.group(0).startswith("[test]"):
             time.sleep(rng.uniform(0, 0.15))
-            return True, None
+            return True, None, int(found.group("crashes") or 0)
         if found and found.group(0) != "T> done":
             machine.wait_exit(1)            # let it print registers and the stack
-            return False, None
-        return False, machine.wait_exit(10 if found else 0.1)
+            return False, None, 0
+        return False, machine.wait_exit(10 if found else 0.1), 0
 
 
-def judge(run, status, machine, killed):
+def judge(run, status, again):
     """Add to run.problems what the report cannot know: time-out, reset, exit status."""
     report = run.report
     run.problems += report.problems
-    if killed:
-        run.problems.append(f"asked to be killed {MAX_BOOTS} times")
+    if again:
+        run.problems.append(f"asked to be booted {MAX_BOOTS} times")
     elif not report.done and status is None:
         run.problems.append("timeout")
     elif not report.done:

@@ -213,11 +213,7 @@ static word persist(void)
 	}
 	if (failures)
 		return 0;
-	while (test_boot() == boot) {
-		test_print("[test] kill 1");
-		/* Killed somewhere in here; a later periodic checkpoint may resume in the middle of it. */
-		test_sleep_us(5000000);
-	}
+	test_wait_boot("[test] kill 1", boot);
 	return 1;
 }
 

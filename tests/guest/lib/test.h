@@ -121,6 +121,9 @@ void *test_pages(unsigned int count);
 word test_checkpoint(void);
 /* Number of this boot. */
 word test_boot(void);
+/* Ask the harness by a line ("[test] kill N", "[test] kill N crashes=K") to kill the machine; returns in a boot
+ * other than `boot`. */
+void test_wait_boot(const char *request, word boot);
 /* End of the run. */
 void test_exit(word status) __attribute__((noreturn));
 

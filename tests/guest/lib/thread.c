@@ -308,6 +308,14 @@ word test_boot(void)
 	return L4_CheckpointBoot();
 }
 
+void test_wait_boot(const char *request, word boot)
+{
+	test_print(request);
+	/* Killed somewhere in here; a later periodic checkpoint may resume in the middle of it. */
+	while (test_boot() == boot)
+		test_sleep_us(20000);
+}
+
 void test_exit(word status)
 {
 	/* Comes back only when the machine went back to a checkpoint that was taken during the call. */
