@@ -115,9 +115,9 @@
 
 /* ---- System calls: the order of the KIP's words and of the stub page -------------------------
  * The stub page is mapped, user-executable, at the same address in every space, because the KIP
- * holds absolute addresses. Stub n begins at L4_STUB_BASE + 64 n. Its bytes are ABI. */
+ * holds absolute addresses. Stub n begins at L4_STUB_BASE + 128 n. Its bytes are ABI. */
 #define L4_STUB_BASE            0xffffffffffe00000
-#define L4_STUB_BITS            6
+#define L4_STUB_BITS            7
 #define L4_SYS_SPACE_CONTROL    0
 #define L4_SYS_THREAD_CONTROL   1
 #define L4_SYS_PROCESSOR_CONTROL 2
