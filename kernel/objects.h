@@ -82,16 +82,20 @@ _Static_assert(sizeof(struct tte) == 32, "saved layout: 128 entries make a page"
 
 #define DEADLINE_NEVER  UINT64_MAX
 
+/* What a user may have in its flags (status, TF, DF, AC, ID), and what is always set (IF, bit 1). */
+#define RFLAGS_USER_BITS 0x240dd5ul
+#define RFLAGS_ALWAYS   0x202ul
+
 /* ---- TCB ------------------------------------------------------------------------------------ */
 
 /* User registers, in the order in which entry code pushes them (entry.asm). */
-struct frame {
+struct regs {
 	uint64_t r15, r14, r13, r12, r11, r10, r9, r8;
 	uint64_t rdi, rsi, rbp, rbx, rdx, rcx, rax;
 	uint64_t vector, error;         /* of the last trap */
 	uint64_t rip, cs, rflags, rsp, ss;
 };
-_Static_assert(sizeof(struct frame) == 22 * 8, "saved layout");
+_Static_assert(sizeof(struct regs) == 22 * 8, "saved layout");
 
 enum tcb_resume {
 	RESUME_FRAME,                   /* all registers are in the frame */
@@ -106,7 +110,7 @@ struct tcb {
 	struct object_header header;
 
 	/* touched by entry.asm: offsets in x86/tcb_offsets.h */
-	struct frame frame;             /* saved */
+	struct regs frame;             /* saved */
 	uint64_t ipc_from;              /* Ipc's second result: who sent */
 	uint64_t utcb_mr;               /* user address of MR0: the local id */
 	uint8_t  resume;                /* RESUME_* */
@@ -132,14 +136,16 @@ struct tcb {
 	uint64_t outer_deadline;
 	uint8_t  outer_state, outer_kind, reserved1[6];
 
-	/* progress of long work: map items, Unmap */
+	/* progress of long work: map items (index << 48 | page), Unmap (address) */
 	uint64_t progress;
 
 	/* scheduling */
 	uint64_t cpu_time_ns;
 	uint64_t timeslice_us;          /* 0: never ends */
 	uint64_t total_quantum_us;      /* as given; 0: infinite */
-	uint64_t exception_words[8];    /* spare, zero */
+	uint64_t unmap_index;           /* progress of Unmap: fpage number, status bits gathered so far */
+	uint64_t unmap_status;
+	uint64_t spare[6];
 
 	uint8_t  reserved2[1024 - 16 - 176 - 24 - 16 - 24 - 24 - 24 - 8 - 24 - 64];
 	uint8_t  fpu[FPU_AREA_SIZE] __attribute__((aligned(64)));

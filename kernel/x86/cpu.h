@@ -24,9 +24,6 @@
 #define CR4_SMAP        (1ul << 21)
 
 #define RFLAGS_IF       (1ul << 9)
-/* What a user may set in its own flags: status flags, TF, DF, AC, ID. */
-#define RFLAGS_USER     0x240dd5ul
-#define RFLAGS_FIXED    0x202ul         /* IF and the bit that is always one */
 
 static inline uint8_t inb(uint16_t port)
 {

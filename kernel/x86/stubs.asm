@@ -10,7 +10,7 @@
 
 %define MY_GLOBAL_ID    (-15 * 8)
 
-section .stubs progbits alloc exec nowrite align=4096
+section .text.stubs progbits alloc exec nowrite align=4096
 global stub_page
 stub_page:
 

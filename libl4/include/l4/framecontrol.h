@@ -57,8 +57,11 @@
 #define L4_FC_SNAPSHOT          1
 /* name = pfn. The frame may be written in this epoch: tag := epoch; its waiters retry. */
 #define L4_FC_WRITABLE          2
-/* name = pfn. Early cleaning: tag := 0, then hardware W off in every mapping. Rights granted stay.
- * L4_FC_BUSY while a kernel object in that frame is needed this moment. */
+/* name = pfn, argument = 0, or L4_FC_IS_OBJECT | object if the frame holds that kernel object. tag := 0, then hardware W
+ * off in every mapping. Rights granted stay. For early cleaning, and **whenever a frame that was writable in this epoch
+ * is given other content** (freed and used again for a page that is not yet dirty): else its next write would not be noticed.
+ * L4_FC_BUSY while that kernel object is needed this moment. */
+#define L4_FC_IS_OBJECT         (1ul << 32)
 #define L4_FC_PROTECT           3
 /* name = object, argument = pfn. The object's content stands in that frame; answer to NEED. The
  * frame's tag is left as it is (0, i.e. stale, unless WRITABLE was given for it before, which is right
@@ -82,7 +85,7 @@
 #define L4_FC_STORE_SIZE        10
 /* name = first virtual address, argument = bytes: the boot archive in the root client's store. */
 #define L4_FC_ARCHIVE           11
-/* Once: threads of the supplied thread table come alive. At genesis the table is empty. Result: number of
+/* argument = generation recovered, 0 at genesis. Once: threads of the supplied thread table come alive. At genesis the table is empty. Result: number of
  * threads. */
 #define L4_FC_ACTIVATE          12
 /* name = boot counter, argument = 64 bits of entropy: shown to programs (KIP, l4/kip.h). */
@@ -91,6 +94,10 @@
  * the argument. Does not return when the platform obeys. */
 #define L4_FC_STOP              14
 
+/* name = pfn. The frame becomes residual memory for good (always current, never part of a snapshot): memory of the
+ * console driver, whose mappings lose W otherwise. */
+#define L4_FC_RESIDUAL          15
+
 /* Results: 0 = done. */
 #define L4_FC_OK                0
 #define L4_FC_BUSY              (-1)
@@ -98,6 +105,7 @@
 #define L4_FC_BAD_NAME          (-3)        /* no such object, or a pfn that is not store memory */
 #define L4_FC_BAD_STATE         (-4)        /* object already supplied / not supplied; second ACTIVATE … */
 #define L4_FC_NO_POOL           (-5)        /* the kernel's own pool cannot hold its volatile part */
+#define L4_FC_INVALID           (-6)        /* SUPPLY: the content is not valid; not taken, the thread is stopped as by DAMAGED */
 
 /* ---- Events: MR1..MRu of a message with this label, one word each ----------------------------- */
 #define L4_LABEL_KERNEL         (-15)       /* tag = label << 20 | u */

@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: BSD-2-Clause
+ * Recovery's part of the kernel: threads of the supplied table come alive.
+ */
+#ifndef KERNEL_ACTIVATE_H
+#define KERNEL_ACTIVATE_H
+
+#include "kernel/types.h"
+
+/* Go through the table pages supplied so far, writing volatile structures only. Returns the number of threads. */
+u64 activate_threads(void);
+
+#endif

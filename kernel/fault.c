@@ -1,0 +1,156 @@
+/* SPDX-License-Identifier: BSD-2-Clause
+ * User faults. A page fault has one of these outcomes, in this order:
+ *   1. the address belongs to the kernel or is not an address      -> exception
+ *   2. ckptserver touched its window on physical memory            -> mapped at once
+ *   3. UTCB or KIP area                                            -> the kernel's own page is mapped
+ *   4. write, granted, frame current: the cache of W was behind    -> W is set
+ *   5. write, granted, frame stale                                 -> ckptserver, whatever pagers lie between
+ *   6. anything else                                               -> page-fault IPC to the thread's pager
+ */
+#include "kernel/fault.h"
+#include "kernel/thread.h"
+#include "kernel/space.h"
+#include "kernel/mapdb.h"
+#include "kernel/ipc.h"
+#include "kernel/kip.h"
+#include "kernel/memory.h"
+#include "kernel/arch.h"
+#include "kernel/kernel.h"
+#include <l4/bootinfo.h>
+#include <l4/framecontrol.h>
+
+bool user_read(struct space *s, vaddr_t va, void *to, size_t n)
+{
+	u8 *out = to;
+
+	while (n) {
+		size_t part = PAGE_SIZE - (va & PAGE_MASK);
+		struct ptab_leaf leaf;
+
+		if (part > n)
+			part = n;
+		if (va >= USER_END || !ptab_lookup(&s->pt, va & ~PAGE_MASK, &leaf) || leaf.pfn >= max_pfn)
+			return false;
+		memcpy(out, (u8 *)phys_to_virt(leaf.pfn << PAGE_SHIFT) + (va & PAGE_MASK), part);
+		out += part;
+		va += part;
+		n -= part;
+	}
+	return true;
+}
+
+/* ckptserver's window: RAM was mapped at start; the rest are devices, mapped on touch, uncached. */
+static bool window_fault(struct space *s, vaddr_t va)
+{
+	paddr_t pa = va - SIGMA0_PHYS_BASE;
+
+	if (s->no != L4_SIGMA0_SPACE || va < SIGMA0_PHYS_BASE || pa >= 1ul << 46)
+		return false;
+	if (ram_page(pa >> PAGE_SHIFT))
+		return false;
+	return ptab_map_window(&s->pt, va & ~PAGE_MASK, pa & ~PAGE_MASK, PAGE_SIZE, true) == 0;
+}
+
+static bool map_kernel_page(struct space *s, vaddr_t va, const void *page, u32 rights)
+{
+	struct mapdb_work work = MAPDB_WORK(MAPDB_UNLIMITED);
+
+	return mapdb_map_frame(virt_to_phys(page) >> PAGE_SHIFT, &s->pt, va & ~PAGE_MASK, rights, MAPDB_KERNEL,
+		&work) == MAPDB_OK;
+}
+
+bool fault_kernel_page(struct thread *t, struct space *s, vaddr_t va)
+{
+	struct wants w = { 0 };
+	struct thread *owner;
+	u64 slot = (va - s->utcb_base) >> PAGE_SHIFT;
+
+	if (s->kip_base && va - s->kip_base < PAGE_SIZE)
+		return map_kernel_page(s, va, kip_page(), L4_RIGHT_R | L4_RIGHT_X);
+	if (slot >= SPACE_SLOTS)
+		return false;
+	if (!s->record) {
+		want_object(&w, L4_EV_NEED, L4_OBJ(L4_OBJ_SPACE, s->no));
+		park(t, &w);
+		return true;
+	}
+	owner = s->record->slot[slot] ? thread_at(s->record->slot[slot]) : NULL;
+	if (!owner || !(owner->tte->flags & TTE_ACTIVE) || owner->tte->space != s->no || owner->tte->slot != slot)
+		return false;
+	if (!owner->utcb) {
+		want_object(&w, L4_EV_NEED, L4_OBJ(L4_OBJ_UTCB, owner->no));
+		park(t, &w);
+		return true;
+	}
+	return map_kernel_page(s, va, owner->utcb, L4_RIGHT_R | L4_RIGHT_W);
+}
+
+static void raise(struct thread *t, u64 vector)
+{
+	t->tcb->frame.vector = vector;
+	fault_exception(t);
+}
+
+/* Outcomes 4 and 5; false: it is the pager's. */
+static bool granted_already(struct thread *t, vaddr_t va, u32 rights)
+{
+	struct wants w = { 0 };
+	struct ptab_leaf leaf;
+	pfn_t pfn;
+
+	if (rights != L4_RIGHT_W)
+		return ptab_lookup(&t->space->pt, va & ~PAGE_MASK, &leaf) && leaf.rights & rights;
+	switch (ptab_write_fault(&t->space->pt, va & ~PAGE_MASK, &pfn)) {
+	case PTAB_DONE:
+		return true;
+	case PTAB_STALE:
+		want_frame(&w, phys_to_virt(pfn << PAGE_SHIFT));
+		park(t, &w);
+		return true;
+	default:
+		return false;
+	}
+}
+
+void fault_user(struct thread *t, vaddr_t va, vaddr_t ip, u32 rights)
+{
+	struct space *s = t->space;
+
+	if (va >= USER_END) {
+		raise(t, 14);
+		return;
+	}
+	if (window_fault(s, va))
+		return;
+	if (granted_already(t, va, rights))
+		return;
+	if (space_owns(s, va)) {
+		if (!fault_kernel_page(t, s, va))
+			raise(t, 14);
+		return;
+	}
+	if (thread_is_ckptserver(t))
+		panic("ckptserver: page fault at 0x%lx, ip 0x%lx, rights %u, thread %u", va, ip, rights, t->no);
+	t->tcb->fault_addr = va;
+	t->tcb->fault_ip = ip;
+	t->tcb->fault_rights = rights;
+	if (t->utcb->pager == L4_NILTHREAD)
+		thread_stop(t, "page fault without a pager");
+	else
+		ipc_fault(t, t->utcb->pager, IPC_PAGEFAULT);
+}
+
+void fault_exception(struct thread *t)
+{
+	tid_t handler = t->utcb->exception_handler;
+
+	if (thread_is_ckptserver(t))
+		panic("ckptserver: exception %lu, error %lx, ip 0x%lx, thread %u", t->tcb->frame.vector,
+			t->tcb->frame.error, t->tcb->frame.rip, t->no);
+	if (handler == L4_NILTHREAD) {
+		printk("[thread] exception vector=%lu error=0x%lx\n", t->tcb->frame.vector, t->tcb->frame.error);
+		thread_stop(t, "exception without a handler");
+		return;
+	}
+	ipc_fault(t, handler, IPC_EXCEPTION);
+}

@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: BSD-2-Clause
+ * User faults, and the kernel's own access to user memory.
+ */
+#ifndef KERNEL_FAULT_H
+#define KERNEL_FAULT_H
+
+#include "kernel/types.h"
+
+struct thread;
+struct space;
+struct wants;
+
+/* Page fault of the current thread. rights: L4_RIGHT_* that was missing. Called by trap_user; what runs next: the thread
+ * itself (hardware W was all that was missing), ckptserver (a stale frame or an absent UTCB), or its pager, by ipc_fault. */
+void fault_user(struct thread *t, vaddr_t va, vaddr_t ip, u32 rights);
+
+/* The current thread's last trap, as an exception IPC to its exception handler; without one the thread stops. */
+void fault_exception(struct thread *t);
+
+/* Read user memory through the direct map. False if any of it is not mapped. Never faults. */
+bool user_read(struct space *s, vaddr_t va, void *to, size_t n);
+
+/* A page of the space's UTCB or KIP area: map it. True: done (or t is parked for it). False: nobody's page. */
+bool fault_kernel_page(struct thread *t, struct space *s, vaddr_t va);
+
+#endif

@@ -1,0 +1,349 @@
+/* SPDX-License-Identifier: BSD-2-Clause
+ * FrameControl: what ckptserver tells the kernel (l4/framecontrol.h). Never blocks, never waits for an object.
+ */
+#include "kernel/syscall.h"
+#include "kernel/activate.h"
+#include "kernel/arch.h"
+#include "kernel/event.h"
+#include "kernel/kernel.h"
+#include "kernel/kip.h"
+#include "kernel/mapdb.h"
+#include "kernel/memory.h"
+#include "kernel/object.h"
+#include "kernel/space.h"
+#include "kernel/x86/percpu.h"
+#include <l4/framecontrol.h>
+
+static bool activated;
+
+static u64 key(u64 event, u64 name)
+{
+	return event << L4_EV_SHIFT | name;
+}
+
+static long do_snapshot(void)
+{
+	if (event_discard_pending())
+		return L4_FC_BUSY;
+	fpu_disown(cpu->fpu_owner);
+	return (long)++epoch;
+}
+
+static long do_writable(u64 pfn)
+{
+	if (!store_page(pfn))
+		return L4_FC_BAD_NAME;
+	frame_set_tag(pfn, epoch);
+	park_release(key(L4_EV_STALE, pfn), 0, NULL);
+	return L4_FC_OK;
+}
+
+static struct thread *object_thread(u64 obj)
+{
+	return L4_OBJ_TYPE(obj) == L4_OBJ_TCB || L4_OBJ_TYPE(obj) == L4_OBJ_UTCB ? thread_at(L4_OBJ_INDEX(obj)) : NULL;
+}
+
+/* Everything that counted on the object being current forgets it. BUSY if it is needed. */
+static long disturb_object(u64 obj)
+{
+	struct thread *t = object_thread(obj), *chunk;
+	struct space *s;
+	u32 i;
+
+	switch (L4_OBJ_TYPE(obj)) {
+	case L4_OBJ_TCB:
+	case L4_OBJ_UTCB:
+		if (!t || t->flags & TF_RESIDENT)
+			return L4_FC_BAD_NAME;
+		if (t->pins)
+			return L4_FC_BUSY;
+		if (L4_OBJ_TYPE(obj) == L4_OBJ_TCB && t->tcb)
+			fpu_disown(t);
+		t->current_in = 0;
+		return L4_FC_OK;
+	case L4_OBJ_SPACE:
+		s = space_at((u32)L4_OBJ_INDEX(obj));
+		return !s || s->residual ? L4_FC_BAD_NAME : s->pins ? L4_FC_BUSY : L4_FC_OK;
+	case L4_OBJ_TABLE:
+		chunk = L4_OBJ_INDEX(obj) && L4_OBJ_INDEX(obj) < L4_TABLE_PAGES ? thread_chunk[L4_OBJ_INDEX(obj)] : NULL;
+		for (i = 0; chunk && i < L4_TABLE_PER_PAGE; i++) {
+			if (chunk[i].tcb)
+				fpu_disown(&chunk[i]);
+			chunk[i].current_in = 0;
+		}
+		return chunk ? L4_FC_OK : L4_FC_BAD_NAME;
+	default:
+		return L4_FC_BAD_NAME;
+	}
+}
+
+static long do_protect(u64 pfn, u64 argument)
+{
+	struct mapdb_work work = MAPDB_WORK(MAPDB_UNLIMITED);
+	long r = L4_FC_OK;
+
+	if (!store_page(pfn))
+		return L4_FC_BAD_NAME;
+	if (argument & L4_FC_IS_OBJECT)
+		r = disturb_object(argument & 0xffffffff);
+	if (r != L4_FC_OK)
+		return r;
+	frame_set_tag(pfn, 0);
+	mapdb_protect(pfn, &work);
+	return L4_FC_OK;
+}
+
+/* ---- objects ------------------------------------------------------------------------------------- */
+
+static const char *validate_table(const struct tte *page)
+{
+	u32 i;
+
+	for (i = 0; i < L4_TABLE_PER_PAGE; i++) {
+		const char *bad = object_validate_entry(page + i);
+
+		if (bad)
+			return bad;
+	}
+	return NULL;
+}
+
+/* A bad entry stops its thread only; the others of the page live. */
+static void stop_bad_entries(u32 index)
+{
+	struct thread *chunk = thread_chunk[index];
+	u32 i;
+
+	for (i = 0; i < L4_TABLE_PER_PAGE; i++) {
+		const char *bad = object_validate_entry(chunk[i].tte);
+
+		if (!bad)
+			continue;
+		printk("[thread] stopped tid=%u reason=\"invalid thread-table entry: %s\"\n", chunk[i].no, bad);
+		chunk[i].flags |= TF_DAMAGED;
+	}
+}
+
+static long supply_table(u32 index, void *page, bool fresh)
+{
+	if (!index || index >= L4_TABLE_PAGES)
+		return L4_FC_BAD_NAME;
+	if (thread_chunk[index])
+		return L4_FC_BAD_STATE;
+	if (!fresh && activated)
+		return L4_FC_BAD_STATE;
+	if (thread_add_table(index, page, false) < 0)
+		return L4_FC_NO_POOL;
+	if (!fresh && validate_table(page))
+		stop_bad_entries(index);
+	return L4_FC_OK;
+}
+
+static long supply_tcb(struct thread *t, void *page, bool fresh)
+{
+	const char *bad;
+
+	if (!t || t->flags & TF_RESIDENT)
+		return L4_FC_BAD_NAME;
+	if (t->tcb || fresh == !!(t->tte->flags & TTE_EXISTS))
+		return L4_FC_BAD_STATE;
+	if (!fresh) {
+		bad = object_validate_tcb(page, t->no);
+		if (bad) {
+			printk("[thread] invalid TCB tid=%u field=\"%s\"\n", t->no, bad);
+			thread_stop(t, "invalid TCB");
+			return L4_FC_INVALID;
+		}
+	}
+	t->tcb = page;
+	return L4_FC_OK;
+}
+
+static long supply_utcb(struct thread *t, void *page, bool fresh)
+{
+	if (!t || t->flags & TF_RESIDENT)
+		return L4_FC_BAD_NAME;
+	if (t->utcb || fresh == !!(t->tte->flags & TTE_ACTIVE))
+		return L4_FC_BAD_STATE;
+	t->utcb = page;
+	return L4_FC_OK;
+}
+
+static long supply_space(u32 no, void *page, bool fresh)
+{
+	struct space *s = no >= L4_FIRST_SPACE && no < L4_MAX_SPACES ? space_get(no) : NULL;
+
+	if (!s)
+		return no < L4_MAX_SPACES && no >= L4_FIRST_SPACE ? L4_FC_NO_POOL : L4_FC_BAD_NAME;
+	if (s->record || s->dying || fresh == s->in_use)
+		return L4_FC_BAD_STATE;
+	if (fresh)
+		space_init_record(s, page);
+	else if (space_adopt_record(s, page) < 0) {
+		printk("[space] invalid record space=%u\n", no);
+		s->damaged = true;
+		return L4_FC_INVALID;
+	}
+	return L4_FC_OK;
+}
+
+static u32 *pins_of(u64 obj)
+{
+	struct thread *t = object_thread(obj);
+
+	if (t)
+		return &t->pins;
+	return L4_OBJ_TYPE(obj) == L4_OBJ_SPACE ? &space_at((u32)L4_OBJ_INDEX(obj))->pins : NULL;
+}
+
+static long do_supply(u64 obj, u64 pfn, bool fresh)
+{
+	u32 index = (u32)L4_OBJ_INDEX(obj);
+	void *page;
+	long r;
+
+	if (!store_page(pfn) || obj > 0xffffffff)
+		return L4_FC_BAD_NAME;
+	page = phys_to_virt(pfn << PAGE_SHIFT);
+	if (fresh)
+		frame_set_tag(pfn, epoch);
+	switch (L4_OBJ_TYPE(obj)) {
+	case L4_OBJ_TABLE:
+		r = supply_table(index, page, fresh);
+		break;
+	case L4_OBJ_TCB:
+		r = supply_tcb(thread_at(index), page, fresh);
+		break;
+	case L4_OBJ_UTCB:
+		r = supply_utcb(thread_at(index), page, fresh);
+		break;
+	case L4_OBJ_SPACE:
+		r = supply_space(index, page, fresh);
+		break;
+	default:
+		return L4_FC_BAD_NAME;
+	}
+	if (r == L4_FC_OK || r == L4_FC_INVALID)
+		park_release(key(fresh ? L4_EV_FRESH : L4_EV_NEED, obj), 0, r == L4_FC_OK ? pins_of(obj) : NULL);
+	return r;
+}
+
+static long do_evict(u64 obj)
+{
+	struct mapdb_work work = MAPDB_WORK(MAPDB_UNLIMITED);
+	struct thread *t = object_thread(obj);
+	long r = L4_OBJ_TYPE(obj) == L4_OBJ_TABLE ? L4_FC_BAD_STATE : disturb_object(obj);
+
+	if (r != L4_FC_OK)
+		return r;
+	if (L4_OBJ_TYPE(obj) == L4_OBJ_SPACE) {
+		space_at((u32)L4_OBJ_INDEX(obj))->record = NULL;
+	} else if (L4_OBJ_TYPE(obj) == L4_OBJ_TCB) {
+		t->tcb = NULL;
+	} else if (t->utcb) {
+		mapdb_unmap_frame(virt_to_phys(t->utcb) >> PAGE_SHIFT, L4_RIGHT_R, &work);
+		t->utcb = NULL;
+	}
+	return L4_FC_OK;
+}
+
+static long do_damaged(u64 obj)
+{
+	struct thread *t = object_thread(obj);
+	struct space *s;
+
+	if (t && !(t->flags & TF_RESIDENT)) {
+		thread_stop(t, L4_OBJ_TYPE(obj) == L4_OBJ_TCB ? "its TCB cannot be read" : "its UTCB cannot be read");
+	} else if (L4_OBJ_TYPE(obj) == L4_OBJ_SPACE) {
+		s = L4_OBJ_INDEX(obj) >= L4_FIRST_SPACE ? space_get((u32)L4_OBJ_INDEX(obj)) : NULL;
+		if (!s)
+			return L4_FC_BAD_NAME;
+		s->damaged = true;
+		printk("[space] damaged space=%u\n", s->no);
+	} else {
+		return L4_FC_BAD_NAME;
+	}
+	park_release(key(L4_EV_NEED, obj), 0, NULL);
+	return L4_FC_OK;
+}
+
+static long do_activate(u64 generation)
+{
+	if (activated)
+		return L4_FC_BAD_STATE;
+	activated = true;
+	kip_set_generation(generation);
+	return (long)activate_threads();
+}
+
+static long operation(u64 op, u64 name, u64 argument)
+{
+	switch (op) {
+	case L4_FC_SNAPSHOT:
+		return do_snapshot();
+	case L4_FC_WRITABLE:
+		return do_writable(name);
+	case L4_FC_PROTECT:
+		return do_protect(name, argument);
+	case L4_FC_SUPPLY:
+		return do_supply(name, argument, false);
+	case L4_FC_SUPPLY_FRESH:
+		return do_supply(name, argument, true);
+	case L4_FC_REFUSE:
+		park_release(key(L4_EV_FRESH, name), TF_OUT_OF_MEMORY, NULL);
+		return L4_FC_OK;
+	case L4_FC_DAMAGED:
+		return do_damaged(name);
+	case L4_FC_EVICT:
+		return do_evict(name);
+	case L4_FC_SET_CLOCK:
+		if (activated)
+			return L4_FC_BAD_STATE;
+		clock_set(argument);
+		return L4_FC_OK;
+	case L4_FC_STORE_SIZE:
+		kip_set_store(name);
+		return L4_FC_OK;
+	case L4_FC_ARCHIVE:
+		kip_set_archive(name, argument);
+		return L4_FC_OK;
+	case L4_FC_ACTIVATE:
+		return do_activate(argument);
+	case L4_FC_BOOT:
+		kip_set_boot(name, argument);
+		return L4_FC_OK;
+	case L4_FC_RESIDUAL:
+		if (!store_page(name))
+			return L4_FC_BAD_NAME;
+		frame_set_tag(name, FRAME_ALWAYS);
+		return L4_FC_OK;
+	case L4_FC_STOP:
+		arch_stop((u32)name, (u32)argument);
+	default:
+		return L4_FC_BAD_OP;
+	}
+}
+
+void sys_frame_control(struct thread *t, struct regs *f)
+{
+	u64 *mr = t->utcb->mr, n;
+
+	if (!thread_is_ckptserver(t)) {
+		syscall_fail(t, f, L4_ERR_NO_PRIVILEGE);
+		return;
+	}
+	if (f->rdi > 31) {
+		syscall_fail(t, f, L4_ERR_INVALID_PARAM);
+		return;
+	}
+	for (n = 0; n < f->rdi; n++) {
+		long r = operation(mr[2 * n] >> L4_FC_OP_SHIFT, mr[2 * n] & L4_FC_NAME_MASK, mr[2 * n + 1]);
+
+		mr[2 * n] = (u64)r;
+		if (r == L4_FC_BAD_OP) {
+			t->utcb->error_code = L4_ERR_INVALID_PARAM;
+			break;
+		}
+	}
+	f->rax = n;
+}

@@ -1,0 +1,272 @@
+/* SPDX-License-Identifier: BSD-2-Clause
+ * Scheduling; see sched.h. After a trap or system call, exit_kernel calls schedule() if percpu.resched is set.
+ *
+ * dispatch(t), outcomes:
+ *   runs            objects present and current, state TS_READY: t becomes the current thread
+ *   parked          an object is missing: ckptserver is asked, t comes back when it answered
+ *   stepped         t owed a step of an IPC phase (ipc_step), and is now blocked, parked or ready
+ *   dropped         halted, stopped or damaged: it waits for somebody to change that
+ */
+#include "kernel/sched.h"
+#include "kernel/thread.h"
+#include "kernel/space.h"
+#include "kernel/kernel.h"
+#include "kernel/arch.h"
+#include "kernel/ipc.h"
+#include "kernel/chaos.h"
+#include "kernel/x86/percpu.h"
+#include <l4/abi.h>
+
+#define PRIOS           (PRIO_TOP + 1)
+
+static struct thread *queue[PRIOS];             /* circular, head first */
+static u64 occupied[(PRIOS + 63) / 64];
+static bool running;                            /* the current thread can go on */
+static bool timer_fired;
+
+u32 sched_prio(const struct thread *t)
+{
+	return t == sigma0_thread ? PRIO_TOP : t->tte->prio;
+}
+
+static int top_prio(void)
+{
+	int i;
+
+	for (i = ARRAY_SIZE(occupied) - 1; i >= 0; i--)
+		if (occupied[i])
+			return i * 64 + 63 - __builtin_clzl(occupied[i]);
+	return -1;
+}
+
+static void insert(struct thread *t, bool at_head)
+{
+	u32 prio = sched_prio(t);
+	struct thread *head = queue[prio];
+
+	t->flags |= TF_READY;
+	if (!head) {
+		t->ready_next = t->ready_prev = t;
+		queue[prio] = t;
+		occupied[prio / 64] |= 1ul << prio % 64;
+		return;
+	}
+	t->ready_next = head;
+	t->ready_prev = head->ready_prev;
+	head->ready_prev->ready_next = t;
+	head->ready_prev = t;
+	if (at_head)
+		queue[prio] = t;
+}
+
+void sched_unready(struct thread *t)
+{
+	u32 prio;
+
+	if (!(t->flags & TF_READY))
+		return;
+	prio = sched_prio(t);
+	t->flags &= ~(u32)TF_READY;
+	if (t->ready_next == t) {
+		queue[prio] = NULL;
+		occupied[prio / 64] &= ~(1ul << prio % 64);
+		return;
+	}
+	t->ready_prev->ready_next = t->ready_next;
+	t->ready_next->ready_prev = t->ready_prev;
+	if (queue[prio] == t)
+		queue[prio] = t->ready_next;
+}
+
+static void preempt_for(const struct thread *t)
+{
+	if (!running || sched_prio(t) > sched_prio(cpu->current))
+		cpu->resched = 1;
+}
+
+void sched_ready(struct thread *t)
+{
+	if (t->flags & (TF_READY | TF_PARKED) || (t == cpu->current && running))
+		return;
+	insert(t, false);
+	preempt_for(t);
+}
+
+void sched_switch(struct thread *t, bool keep)
+{
+	if (!(t->flags & (TF_READY | TF_PARKED)))
+		insert(t, true);
+	if (!keep)
+		cpu->resched = 1;
+	else
+		preempt_for(t);
+}
+
+void sched_block_current(void)
+{
+	running = false;
+	cpu->resched = 1;
+}
+
+/* The current thread stops running: account for its time. */
+static void switch_out(struct thread *t)
+{
+	u64 now = rdtsc_now();
+	u64 used = now - cpu->switched_in;
+
+	if (t->tcb && (t->flags & TF_RESIDENT || t->current_in == epoch))
+		t->tcb->cpu_time_ns += used / (tsc_hz / 1000000) * 1000;
+	t->quantum_left = cpu->quantum_end > now && cpu->quantum_end != ~0ul ? cpu->quantum_end - now : 0;
+}
+
+static void leave_current(bool to_tail)
+{
+	struct thread *t = cpu->current;
+
+	if (!t)
+		return;
+	switch_out(t);
+	cpu->current = NULL;
+	if (running && !(t->flags & (TF_READY | TF_PARKED)))
+		insert(t, !to_tail);
+	running = false;
+}
+
+void sched_yield(void)
+{
+	cpu->current->quantum_left = 0;
+	cpu->quantum_end = 0;
+	leave_current(true);
+	cpu->resched = 1;
+}
+
+void sched_timer(void)
+{
+	timer_fired = true;
+	cpu->resched = 1;
+}
+
+void sched_set_timer(void)
+{
+	u64 next = wakeup_next(), at = ~0ul, now_us;
+
+	if (next != DEADLINE_NEVER) {
+		now_us = clock_us();
+		at = rdtsc_now() + (next > now_us ? tsc_from_us(next - now_us) : 0);
+	}
+	if (cpu->current && cpu->quantum_end < at)
+		at = cpu->quantum_end;
+	timer_set(at);
+}
+
+static void wake_expired(void)
+{
+	u64 now = clock_us();
+	struct thread *t;
+
+	while ((t = wakeup_expired(now)))
+		ipc_timed_out(t);
+}
+
+static void start_quantum(struct thread *t)
+{
+	u64 slice = t->tcb->timeslice_us;
+
+	cpu->switched_in = rdtsc_now();
+	if (!t->quantum_left)
+		t->quantum_left = slice ? tsc_from_us(slice) : ~0ul;
+	cpu->quantum_end = t->quantum_left == ~0ul ? ~0ul : cpu->switched_in + t->quantum_left;
+}
+
+static bool can_run(const struct thread *t)
+{
+	return t->tte->state == TS_READY && !(t->tte->flags & (TTE_HALTED | TTE_STOPPED)) &&
+		!(t->flags & (TF_PARKED | TF_DAMAGED | TF_READY));
+}
+
+static bool dispatch(struct thread *t)
+{
+	struct wants w = { 0 };
+
+	sched_unready(t);
+	thread_unpin(t);
+	if (t->flags & TF_DAMAGED || t->tte->flags & TTE_STOPPED || !(t->tte->flags & TTE_EXISTS))
+		return false;
+	if (t->tte->state == TS_READY && t->tte->flags & TTE_HALTED && !t->tte->pending)
+		return false;
+	if (!thread_check(t, &w)) {
+		if (w.count)
+			park(t, &w);
+		else
+			thread_stop(t, "its address space is damaged or finds no kernel memory");
+		return false;
+	}
+	if (unlikely(t->tte->state != TS_READY || t->tte->pending || t->flags & (TF_RESTART | TF_CANCEL)))
+		ipc_step(t);
+	if (!can_run(t))
+		return false;
+	if (ptab_prepare(&t->space->pt) < 0) {
+		thread_stop(t, "no kernel memory for a page table");
+		return false;
+	}
+	cpu->current = t;
+	running = true;
+	arch_switch_to(t);
+	start_quantum(t);
+	return true;
+}
+
+static void idle(void)
+{
+	arch_leave_space();
+	if (space_reap())
+		return;
+	sched_set_timer();
+	if (!cpu->resched)
+		arch_idle();
+}
+
+/* Should the current thread make way? */
+static bool current_continues(void)
+{
+	if (!cpu->current || !running)
+		return false;
+	if (rdtsc_now() >= cpu->quantum_end) {
+		cpu->current->quantum_left = 0;
+		leave_current(true);
+		return false;
+	}
+	if (top_prio() > (int)sched_prio(cpu->current)) {
+		leave_current(false);
+		return false;
+	}
+	return true;
+}
+
+void schedule(void)
+{
+	for (;;) {
+		int prio;
+
+		cpu->resched = 0;
+		if (timer_fired) {
+			timer_fired = false;
+			wake_expired();
+		}
+		chaos_step();
+		if (current_continues())
+			break;
+		leave_current(false);
+		prio = top_prio();
+		if (prio < 0) {
+			idle();
+			continue;
+		}
+		space_reap();
+		if (dispatch(queue[prio]))
+			break;
+	}
+	cpu->resched = 0;
+	arch_sync_tlb();
+	sched_set_timer();
+}
