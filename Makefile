@@ -122,7 +122,7 @@ help:
 
 # ---- rules -------------------------------------------------------------------------------------------------------
 FLAGS = $(USER_FLAGS)
-$(O)/kernel/%.o $(O)/boot/%.o: FLAGS = $(KERNEL_FLAGS)
+$(O)/kernel/%.o $(O)/boot/%.o: FLAGS = $(KERNEL_FLAGS) $(UAPI)
 $(O)/ckptserver/%.o:           FLAGS = $(USER_FLAGS) -Ickptserver -Ickptserver/store $(UAPI)
 $(O)/pager/%.o:                FLAGS = $(USER_FLAGS) -Ipager $(UAPI)
 $(O)/tests/%.o $(O)/bench/%.o: FLAGS = $(USER_FLAGS) -Itests/guest/lib -Itests/guest

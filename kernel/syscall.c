@@ -154,7 +154,7 @@ void sys_unmap(struct thread *t, struct regs *f)
 	bool flush = f->rdx & 0x40;
 	u64 status;
 
-	for (i = t->tcb->unmap_index; i <= k; i++) {
+	for (i = (u32)t->tcb->unmap_index; i <= k; i++) {
 		bool done = unmap_fpage(t, t->utcb->mr[i], flush, &status);
 
 		t->tcb->unmap_status |= status & 7;

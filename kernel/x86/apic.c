@@ -112,12 +112,12 @@ void timer_init(void)
 
 u64 us_from_tsc(u64 ticks)
 {
-	return (u64)((unsigned __int128)ticks * 1000000 / tsc_hz);
+	return muldiv(ticks, 1000000, tsc_hz);
 }
 
 u64 tsc_from_us(u64 us)
 {
-	return (u64)((unsigned __int128)us * tsc_hz / 1000000);
+	return muldiv(us > 1ul << 50 ? 1ul << 50 : us, tsc_hz, 1000000);
 }
 
 u64 clock_us(void)
@@ -143,7 +143,7 @@ void timer_set(u64 at)
 		return;
 	}
 	now = rdtsc();
-	ticks = at > now ? (u64)((unsigned __int128)(at - now) * apic_hz / tsc_hz) + 1 : 1;
+	ticks = at > now ? muldiv(at - now, apic_hz, tsc_hz) + 1 : 1;
 	apic_write(APIC_INITIAL, ticks > 0xffffffff ? 0xffffffff : (u32)ticks);
 }
 

@@ -71,6 +71,15 @@ static inline void cpuid(uint32_t leaf, uint32_t sub, uint32_t r[4])
 	__asm__ volatile("cpuid" : "=a"(r[0]), "=b"(r[1]), "=c"(r[2]), "=d"(r[3]) : "a"(leaf), "c"(sub));
 }
 
+/* a * b / c with a 128-bit product; the quotient must fit 64 bits. */
+static inline uint64_t muldiv(uint64_t a, uint64_t b, uint64_t c)
+{
+	uint64_t hi;
+
+	__asm__("mulq %2\n\tdivq %3" : "+a"(a), "=&d"(hi) : "r"(b), "r"(c) : "cc");
+	return a;
+}
+
 static inline uint64_t read_cr0(void)
 {
 	uint64_t v;

@@ -38,4 +38,7 @@ _Static_assert(offsetof(struct percpu, resched) == 32, "tcb_offsets.inc");
 extern struct percpu percpu0;
 #define cpu (&percpu0)
 
+/* The processor begins the next trap's frame at the end of this TCB's (desc.c). */
+void arch_set_trap_frame(struct tcb *tcb);
+
 #endif

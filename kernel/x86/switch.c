@@ -8,8 +8,6 @@
 #include "kernel/x86/cpu.h"
 #include "kernel/x86/percpu.h"
 
-void arch_set_trap_frame(struct tcb *tcb);
-
 static void load_space(struct space *s)
 {
 	write_cr3(s->pt.root);

@@ -10,6 +10,7 @@
 #include "kernel/sched.h"
 #include "kernel/x86/cpu.h"
 #include "kernel/x86/percpu.h"
+#include "kernel/x86/vectors.h"
 #include <l4/abi.h>
 
 #define TRAP_BREAKPOINT 3
@@ -22,7 +23,6 @@
 
 void trap_user(struct regs *f);
 void trap_kernel(struct regs *f);
-void interrupt(u32 vector);
 
 /* lock; nop: the kernel interface call (X.2 1.1). */
 static bool kernel_interface_call(struct thread *t, struct regs *f)
