@@ -14,8 +14,8 @@ extern "C" {
 /* What rdi held when the program began. 0 except in sigma0, where it is the physical address of its struct bootinfo. */
 extern unsigned long l4_start_argument;
 
-/* Ends the task. Does not return. The library's own version, used when no other part supplies one (l4/task.h),
- * tells nobody and sleeps for ever. */
+/* Ends the program as task_exit does (l4/task.h); one that is no task, having nobody to tell, sleeps for ever. Does
+ * not return. A program may define its own. */
 void l4_exit(int status) __attribute__((noreturn));
 
 #ifdef __cplusplus
