@@ -42,7 +42,7 @@ unsigned long L4_ConsoleWrite(struct L4_Console *console, const char *text, unsi
 
 	while (count) {
 		unsigned long piece = count < L4_CONSOLE_WRITE_MAX ? count : L4_CONSOLE_WRITE_MAX;
-		L4_LoadMR(1, L4_BootNumber(0));
+		L4_LoadMR(1, L4_BootNumber(L4_GetKernelInterface()));
 		L4_LoadMR(2, ++console->write_sequence);
 		L4_LoadMR(3, piece);
 		L4_Word_t status = console_call(L4_CONSOLE_WRITE, 3 + load_bytes(4, text, piece), 3);
@@ -60,7 +60,7 @@ unsigned long L4_ConsoleWrite(struct L4_Console *console, const char *text, unsi
  * says so, and the loop below is not fooled into acknowledging input of another boot. */
 unsigned long L4_ConsoleRead(struct L4_Console *console, char *text, unsigned long most, unsigned long *count)
 {
-	L4_Word_t boot = L4_BootNumber(0), position, n, status, word = 0;
+	L4_Word_t boot = L4_BootNumber(L4_GetKernelInterface()), position, n, status, word = 0;
 
 	*count = 0;
 	if (console->read_boot != boot) {
@@ -97,7 +97,7 @@ unsigned long L4_ConsoleSize(unsigned long *columns, unsigned long *rows)
 {
 	*columns = 80;
 	*rows = 24;
-	L4_LoadMR(1, L4_BootNumber(0));
+	L4_LoadMR(1, L4_BootNumber(L4_GetKernelInterface()));
 	L4_Word_t status = console_call(L4_CONSOLE_SIZE, 1, 4);
 	if (status == L4_CONSOLE_BAD_REQUEST)
 		return status;

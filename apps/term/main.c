@@ -82,9 +82,9 @@ static void draw_again(void)
 {
 	unsigned long columns, rows;
 
-	if (drawn_boot == L4_BootNumber(0))
+	if (drawn_boot == L4_BootNumber(L4_GetKernelInterface()))
 		return;
-	drawn_boot = L4_BootNumber(0);
+	drawn_boot = L4_BootNumber(L4_GetKernelInterface());
 	L4_ConsoleSize(&columns, &rows);
 	edit.columns = columns;
 	edit_forget(&edit);
@@ -343,7 +343,7 @@ int main(void)
 
 	main_thread = L4_Myself();
 	L4_ConsoleSize(&columns, &rows);
-	drawn_boot = L4_BootNumber(0);
+	drawn_boot = L4_BootNumber(L4_GetKernelInterface());
 	edit_init(&edit, &history, columns, out_put, 0);
 	if (task_name_register(L4_TERM_NAME, L4_nilthread) != TASK_OK
 	 || task_stack(STACK_PAGES, &stack) != TASK_OK

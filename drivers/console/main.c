@@ -28,6 +28,7 @@ enum { REFRESH_US = 20000, OUTPUT_POLL_US = 2000, INPUT_POLL_US = 20000, IDLE_US
 #define CONSOLE_ROWS            24
 #define WORD                    sizeof(L4_Word_t)
 
+static void *kip;                       /* the kernel interface page: boot number */
 static struct screen screen;
 static struct keyboard keyboard;
 
@@ -102,7 +103,7 @@ static void answer(L4_ThreadId_t to, L4_Word_t label, L4_Word_t n)
 static void answer_status(L4_ThreadId_t to, L4_Word_t label, L4_Word_t status, L4_Word_t third)
 {
 	L4_LoadMR(1, status);
-	L4_LoadMR(2, L4_BootNumber(0));
+	L4_LoadMR(2, L4_BootNumber(kip));
 	L4_LoadMR(3, third);
 	answer(to, label, 3);
 }
@@ -121,7 +122,7 @@ static void reader_answer(void)
 		count++;
 	}
 	L4_LoadMR(1, L4_CONSOLE_OK);
-	L4_LoadMR(2, L4_BootNumber(0));
+	L4_LoadMR(2, L4_BootNumber(kip));
 	L4_LoadMR(3, reader.position);
 	L4_LoadMR(4, count);
 	L4_LoadMRs(5, (int)((count + WORD - 1) / WORD), words);
@@ -136,7 +137,7 @@ static void serve_read(L4_ThreadId_t from, const L4_Word_t *mr, L4_Word_t n)
 		answer_status(from, L4_CONSOLE_READ, L4_CONSOLE_BAD_REQUEST, 0);
 		return;
 	}
-	if (mr[0] != L4_BootNumber(0)) {
+	if (mr[0] != L4_BootNumber(kip)) {
 		answer_status(from, L4_CONSOLE_READ, L4_CONSOLE_NEW_BOOT, 0);
 		return;
 	}
@@ -173,7 +174,7 @@ static void serve_write(L4_ThreadId_t from, const L4_Word_t *mr, L4_Word_t n)
 		answer_status(from, L4_CONSOLE_WRITE, L4_CONSOLE_BAD_REQUEST, 0);
 		return;
 	}
-	int stale = mr[0] != L4_BootNumber(0);
+	int stale = mr[0] != L4_BootNumber(kip);
 	if (!write_repeated(from, mr[1]))
 		output((const char *)(mr + 3), mr[2]);
 	answer_status(from, L4_CONSOLE_WRITE, stale ? L4_CONSOLE_NEW_BOOT : L4_CONSOLE_OK, mr[2]);
@@ -181,10 +182,10 @@ static void serve_write(L4_ThreadId_t from, const L4_Word_t *mr, L4_Word_t n)
 
 static void serve_size(L4_ThreadId_t from, const L4_Word_t *mr, L4_Word_t n)
 {
-	int stale = n < 1 || mr[0] != L4_BootNumber(0);
+	int stale = n < 1 || mr[0] != L4_BootNumber(kip);
 
 	L4_LoadMR(1, stale ? L4_CONSOLE_NEW_BOOT : L4_CONSOLE_OK);
-	L4_LoadMR(2, L4_BootNumber(0));
+	L4_LoadMR(2, L4_BootNumber(kip));
 	L4_LoadMR(3, screen.columns < CONSOLE_COLUMNS ? screen.columns : CONSOLE_COLUMNS);
 	L4_LoadMR(4, screen.rows < CONSOLE_ROWS ? screen.rows : CONSOLE_ROWS);
 	answer(from, L4_CONSOLE_SIZE, 4);
@@ -250,6 +251,7 @@ int main(int argc, char **argv)
 	for (int i = 1; i < argc; i++)
 		if (argv[i][0] == 'f' && argv[i][1] == 'b' && argv[i][2] == '=')
 			framebuffer = argv[i];
+	kip = L4_GetKernelInterface();
 	serial_init();
 	ps2_init();
 	display_init(&screen, framebuffer);
