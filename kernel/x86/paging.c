@@ -110,6 +110,7 @@ static u64 *table_below(u64 *entry, u64 flags)
 {
 	if (!(*entry & PTE_P))
 		*entry = boot_alloc(PAGE_SIZE, PAGE_SIZE) | PTE_P | PTE_W | flags;
+	*entry |= flags;
 	return boot_virt(*entry & 0x000ffffffffff000ul);
 }
 
