@@ -28,10 +28,10 @@ NASM   := nasm
 OBJCOPY := objcopy
 HOST_CC := gcc
 IS_CLANG := $(findstring clang,$(shell $(CC) --version 2>/dev/null))
+NPROC  := $(shell nproc)
 VERSION := $(shell git describe --always --dirty --tags 2>/dev/null || echo unknown)
 
-JOBS   := $(if $(findstring -j,$(MAKEFLAGS)),,-j$(shell nproc))
-MAKEFLAGS += --no-builtin-rules $(JOBS)
+MAKEFLAGS += --no-builtin-rules $(if $(filter 0,$(MAKELEVEL)),-j$(NPROC))
 .SUFFIXES:
 .DELETE_ON_ERROR:
 .SECONDARY:
@@ -101,7 +101,7 @@ SYSTEM := $(if $(wildcard kernel/main.c),$(B)/kernel.elf $(B)/kernel.sym) \
 	  $(if $(CRT0_SRC),$(if $(wildcard ckptserver/main.c),$(B)/ckptserver))
 BIN    := $(if $(wildcard drivers/console/main.c),console) $(if $(wildcard pager/main.c),pager) $(APPS)
 USER   := $(if $(CRT0_SRC),$(addprefix $(B)/bin/,$(BIN)))
-GUEST  := $(if $(CRT0_SRC),$(addprefix $(B)/tests/,$(GUEST_ONE) $(GUEST_MANY)) \
+GUEST  := $(if $(wildcard libl4/ckpt.c),$(addprefix $(B)/tests/,$(GUEST_ONE) $(GUEST_MANY)) \
 	  $(addprefix $(B)/bench/,$(BENCH_ONE) $(BENCH_MANY)))
 UEFI   := $(if $(UEFI_SRC),$(B)/BOOTX64.EFI)
 RUN    := scripts/run $(if $(filter debug,$(MODE)),--debug-build)
