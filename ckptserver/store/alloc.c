@@ -1,0 +1,343 @@
+/* SPDX-License-Identifier: BSD-2-Clause
+ * Allocation of blocks.
+ *
+ * New blocks come from one *window*, a region of 32,768 blocks (one map page) at a time. When it is opened, the
+ * maps of all kept generations and the current map are OR-ed into win.busy: what is clear there may be
+ * overwritten (invariant 2). The window only moves upwards within one commit, so a block that is
+ * freed and was allocated in the same commit is not used again before that commit is durable: no two writes to
+ * one block are ever under way (invariant 4).
+ *
+ * Opening a window makes the map path of its region DIRTY at once, with blocks from the window itself; so
+ * window_alloc never recurses. Freed blocks go to a list; their bits are cleared by and by (frees_step), which
+ * may make further map pages DIRTY and free their old blocks in turn. That ends, because each map page has only
+ * one old block.
+ */
+#include <string.h>
+
+#include "store_priv.h"
+
+#define WINDOW_SPARE    8u      /* blocks asked for beyond the need, against those that must be passed over */
+
+void window_reset(struct store *st)
+{
+	st->win.region = st->win.opening = NO_REGION;
+	st->win.next_region = 0;
+	st->win.page = NULL;
+	st->win.free = 0;
+}
+
+static void busy_mask(struct store *st, uint64_t region)
+{
+	uint64_t first = region << FMT_MAP_SHIFT, end = first + FMT_MAP_BITS;
+
+	memset(st->win.busy, 0, FMT_BLOCK);
+	for (uint64_t b = first; b < FMT_DATA_START; b++)
+		st->win.busy[(b - first) / 64] |= 1ull << (b % 64);
+	if (end <= st->blocks)
+		return;
+	for (uint64_t b = st->blocks; b < end && b % 64; b++)
+		st->win.busy[(b - first) / 64] |= 1ull << (b % 64);
+	for (uint64_t w = (st->blocks - first + 63) / 64; w < FMT_MAP_BITS / 64; w++)
+		st->win.busy[w] = ~0ull;
+}
+
+static void busy_add(struct store *st, const struct node *n)
+{
+	const uint64_t *from = n->data;
+
+	for (unsigned i = 0; i < FMT_BLOCK / 8; i++)
+		st->win.busy[i] |= from[i];
+}
+
+static uint32_t busy_clear_bits(const struct store *st)
+{
+	uint32_t clear = 0;
+
+	for (unsigned i = 0; i < FMT_BLOCK / 8; i++) {
+		uint64_t w = ~st->win.busy[i];
+
+		if (w == ~0ull) {
+			clear += 64;
+			continue;
+		}
+		w -= (w >> 1) & 0x5555555555555555ull;
+		w = (w & 0x3333333333333333ull) + ((w >> 2) & 0x3333333333333333ull);
+		w = (w + (w >> 4)) & 0x0f0f0f0f0f0f0f0full;
+		clear += (uint32_t)((w * 0x0101010101010101ull) >> 56);
+	}
+	return clear;
+}
+
+/* OR the region's page of one map into busy. */
+static int busy_add_map(struct store *st, const struct fmt_tree *map, struct node **wait)
+{
+	struct fmt_ref ref;
+	struct node *n;
+	uint64_t bad;
+	int status = tree_find(st, map, st->win.opening, NODE_MAP, &ref, &bad, wait);
+
+	if (status != STORE_OK || !ref.block)
+		return status;
+	status = node_get(st, &ref, NODE_MAP, &n, wait);
+	if (status == STORE_OK)
+		busy_add(st, n);
+	return status;
+}
+
+/* All maps are in busy: make the region's page of the current map writable and open the window. */
+static int window_enter(struct store *st, uint32_t blocks, uint32_t need)
+{
+	struct window *w = &st->win;
+	struct node *holder;
+	struct fmt_ref *ref;
+
+	w->free = busy_clear_bits(st);
+	if (w->free < blocks + need + WINDOW_SPARE) {
+		st->region[w->opening] |= REGION_FULL;
+		w->next_region = w->opening + 1;
+		w->opening = NO_REGION;
+		w->free = 0;
+		return STORE_AGAIN;
+	}
+	if (node_make_room(st, need) != STORE_OK)
+		return STORE_PENDING;
+	w->region = w->opening;
+	w->next_region = w->region + 1;
+	w->opening = NO_REGION;
+	w->word = w->early_count = 0;
+	w->page = NULL;
+	ref = tree_open(st, &st->map, NULL, w->region, NODE_MAP, &holder);
+	if (!ref->block)
+		st->map.pages++;
+	w->page = tree_dirty(st, ref, holder, NODE_MAP);
+	for (uint32_t i = 0; i < w->early_count; i++)
+		map_words(w->page)[w->early[i] % FMT_MAP_BITS / 64] |= 1ull << (w->early[i] % 64);
+	return STORE_OK;
+}
+
+static int window_open(struct store *st, uint32_t blocks, struct node **wait)
+{
+	struct window *w = &st->win;
+	uint32_t need = 0;
+	uint64_t bad;
+	int status = STORE_OK;
+
+	while (status == STORE_OK && w->opened_kept < st->kept_count) {
+		status = busy_add_map(st, &st->kept[w->opened_kept].map, wait);
+		if (status == STORE_OK)
+			w->opened_kept++;
+	}
+	if (status == STORE_OK)
+		status = tree_prepare(st, &st->map, w->opening, NODE_MAP, true, &need, &bad, wait);
+	if (status == STORE_OK)
+		status = busy_add_map(st, &st->map, wait);
+	if (status == STORE_OK)
+		return window_enter(st, blocks, need);
+	if (status == STORE_PENDING)
+		return status;
+	/* The region cannot be used: for this commit, or, if its map is damaged, for good. */
+	st->region[w->opening] |= REGION_FULL |
+		(status == STORE_DAMAGED ? REGION_BAD : REGION_FREED_NOW);
+	w->next_region = w->opening + 1;
+	w->opening = NO_REGION;
+	return STORE_AGAIN;
+}
+
+int window_ensure(struct store *st, uint32_t blocks, struct node **wait)
+{
+	struct window *w = &st->win;
+
+	*wait = NULL;
+	if (w->page && w->free >= blocks + WINDOW_SPARE)
+		return STORE_OK;
+	if (w->opening == NO_REGION) {
+		while (w->next_region < st->regions && (st->region[w->next_region] & (REGION_FULL | REGION_BAD)))
+			w->next_region++;
+		if (w->next_region >= st->regions)
+			return STORE_FULL;
+		if (w->page)
+			st->region[w->region] |= REGION_FULL;
+		w->page = NULL;
+		w->region = NO_REGION;
+		w->opening = w->next_region;
+		w->opened_kept = 0;
+		busy_mask(st, w->opening);
+	}
+	return window_open(st, STORE_NEED_MAX, wait);
+}
+
+uint64_t window_alloc(struct store *st)
+{
+	struct window *w = &st->win;
+
+	for (;;) {
+		uint64_t free, block;
+		unsigned bit;
+		struct node *n;
+
+		while (w->busy[w->word] == ~0ull)
+			w->word++;
+		free = ~w->busy[w->word];
+		bit = (unsigned)__builtin_ctzll(free);
+		w->busy[w->word] |= 1ull << bit;
+		w->free--;
+		block = (w->region << FMT_MAP_SHIFT) + w->word * 64 + bit;
+		n = node_find(st, block);
+		if (n && (n->state == NODE_LOADING || n->state == NODE_WRITING))
+			continue;               /* a late read of its earlier life is still under way */
+		node_forget(st, block);
+		if (w->page)
+			map_words(w->page)[w->word] |= 1ull << bit;
+		else
+			w->early[w->early_count++] = block;
+		st->used++;
+		return block;
+	}
+}
+
+/* ---- Freeing ---- */
+
+uint32_t frees_room(const struct store *st)
+{
+	return st->frees_size - st->frees_count;
+}
+
+void block_free(struct store *st, uint64_t block)
+{
+	uint32_t at = (st->frees_first + st->frees_count) % st->frees_size;
+
+	st->frees[at] = block;
+	st->frees_count++;
+	st->freed++;
+	st->used--;
+}
+
+static uint64_t frees_peek(const struct store *st)
+{
+	return st->frees[st->frees_first];
+}
+
+static void frees_pop(struct store *st)
+{
+	st->frees_first = (st->frees_first + 1) % st->frees_size;
+	st->frees_count--;
+}
+
+static void frees_leak(struct store *st)
+{
+	frees_pop(st);
+	st->leaked++;
+	st->used++;
+}
+
+int frees_step(struct store *st, struct node **wait)
+{
+	uint64_t region, bad;
+	uint32_t need = 0;
+	struct node *holder, *page;
+	struct fmt_ref *ref;
+	int status = window_ensure(st, STORE_NEED_MAX / 2, wait);
+
+	if (status != STORE_OK)
+		return status;
+	region = frees_peek(st) >> FMT_MAP_SHIFT;
+	status = st->region[region] & REGION_BAD ? STORE_DAMAGED :
+		tree_prepare(st, &st->map, region, NODE_MAP, true, &need, &bad, wait);
+	if (status == STORE_DAMAGED) {
+		/* The block stays marked as used: lost, but nothing is harmed. */
+		st->region[region] |= REGION_BAD;
+		frees_leak(st);
+		return STORE_AGAIN;
+	}
+	if (status != STORE_OK)
+		return status;
+	*wait = NULL;
+	if (node_make_room(st, need) != STORE_OK)
+		return STORE_PENDING;
+	ref = tree_open(st, &st->map, NULL, region, NODE_MAP, &holder);
+	page = tree_dirty(st, ref, holder, NODE_MAP);
+	st->region[region] |= REGION_FREED_NOW;
+	for (unsigned i = 0; i < 32 && st->frees_count && frees_peek(st) >> FMT_MAP_SHIFT == region; i++) {
+		uint64_t bit = frees_peek(st) % FMT_MAP_BITS;
+
+		if (map_words(page)[bit / 64] >> (bit % 64) & 1)
+			map_words(page)[bit / 64] &= ~(1ull << (bit % 64));
+		else
+			st->leaked++;           /* the map did not have it: a damaged store */
+		frees_pop(st);
+	}
+	return STORE_AGAIN;
+}
+
+/* A commit is durable: a generation is no longer kept, and blocks freed in the commit before are free now. */
+void alloc_committed(struct store *st)
+{
+	for (uint64_t r = 0; r < st->regions; r++) {
+		uint8_t f = st->region[r];
+
+		if (!f)
+			continue;
+		if (f & REGION_FREED_LAST)
+			f &= (uint8_t)~(REGION_FULL | REGION_FREED_LAST);
+		if (f & REGION_FREED_NOW)
+			f = (uint8_t)((f & ~REGION_FREED_NOW) | REGION_FREED_LAST);
+		st->region[r] = f;
+	}
+	st->freed = 0;
+	window_reset(st);
+}
+
+/* ---- Accounting ---- */
+
+/* Blocks that only earlier generations use. A kept generation whose child is kept or current holds what the
+ * child's commit freed; any other is counted whole. Never too small. */
+uint64_t space_held(const struct store *st)
+{
+	uint64_t held = st->freed;
+
+	for (uint32_t i = 0; i < st->kept_count; i++) {
+		uint64_t g = st->kept[i].generation, of = st->kept[i].used;
+
+		if (g == st->last.generation)
+			continue;
+		for (uint32_t k = 0; k < st->kept_count; k++)
+			if (st->kept[k].parent == g)
+				of = st->kept[k].freed;
+		held += of;
+	}
+	return held;
+}
+
+uint64_t space_free(const struct store *st)
+{
+	uint64_t all = st->blocks - FMT_DATA_START, gone = st->used + space_held(st);
+
+	return gone < all ? all - gone : 0;
+}
+
+/* Blocks that only commits and removals may take. */
+uint64_t space_slush(const struct store *st)
+{
+	return 64 + st->blocks / 64;
+}
+
+static uint64_t cost_of(const struct store *st, uint64_t pages)
+{
+	uint64_t sparse = 4 * pages, dense = st->index_blocks + pages / 32 + 64;
+
+	return pages + (sparse < dense ? sparse : dense);
+}
+
+int store_reserve(struct store *st, uint64_t pages)
+{
+	if (pages > st->blocks ||
+	    space_free(st) < space_slush(st) + cost_of(st, st->reserved + pages))
+		return STORE_FULL;
+	st->reserved += pages;
+	return STORE_OK;
+}
+
+void store_unreserve(struct store *st, uint64_t pages)
+{
+	st->reserved -= pages < st->reserved ? pages : st->reserved;
+}

@@ -1,0 +1,263 @@
+/* SPDX-License-Identifier: BSD-2-Clause
+ * Changes: put, remove, range, drop. They form one queue and take effect in its order, one at a time.
+ *
+ * Each is tried by change_run: first everything it will need is made present (index nodes, an open window with
+ * enough free blocks, free cache nodes, room in the list of blocks to free); if something is missing nothing
+ * has changed yet, and the change is tried again when it has come. Past that point nothing can fail.
+ */
+#include <string.h>
+
+#include "store_priv.h"
+
+void op_finish(struct store_op *op, int status)
+{
+	op->status = status;
+	op->waiting = false;
+	if (op->done)
+		op->done(op);
+}
+
+void change_queue(struct store *st, struct store_op *op, bool front)
+{
+	op->waiting = true;
+	op->status = STORE_PENDING;
+	op->link = front ? st->queue : NULL;
+	if (front) {
+		if (!st->queue)
+			st->queue_end = &op->link;
+		st->queue = op;
+	} else {
+		*st->queue_end = op;
+		st->queue_end = &op->link;
+	}
+}
+
+/* What a change of (client, vpn) needs of the index; *c is the client's record. */
+static int prepare(struct store *st, struct store_op *op, uint64_t vpn, struct fmt_client *c, uint32_t *need,
+		   struct node **wait)
+{
+	int status = tree_prepare(st, &st->clients, op->client / FMT_CLIENTS_PER_PAGE, NODE_INDEX, true, need,
+				  &op->block, wait);
+
+	if (status == STORE_OK)
+		status = client_find(st, op->client, c, &op->block, wait);
+	if (status == STORE_OK)
+		status = tree_prepare(st, &c->tree, vpn, NODE_INDEX, false, need, &op->block, wait);
+	return status;
+}
+
+/* Blocks, nodes and room for a change; the last thing before it is made. */
+static int provide(struct store *st, uint32_t need, struct node **wait)
+{
+	int status;
+
+	*wait = NULL;
+	if (frees_room(st) < STORE_FREES_ROOM) {
+		status = frees_step(st, wait);
+		return status;
+	}
+	status = window_ensure(st, need, wait);
+	if (status != STORE_OK)
+		return status;
+	*wait = NULL;
+	return node_make_room(st, need);
+}
+
+/* The client's record, writable, after prepare and provide. */
+static struct fmt_client *open_client(struct store *st, uint32_t client, struct node **page)
+{
+	struct node *holder;
+	struct fmt_ref *ref = tree_open(st, &st->clients, NULL, client / FMT_CLIENTS_PER_PAGE, NODE_INDEX, &holder);
+
+	if (!ref->block)
+		st->clients.pages++;
+	*page = tree_dirty(st, ref, holder, NODE_INDEX);
+	return &((struct fmt_client *)(*page)->data)[client % FMT_CLIENTS_PER_PAGE];
+}
+
+/* The page of a put whose write failed has got another content. */
+static void is_written(struct store *st, struct store_op *op)
+{
+	if (op->unwritten)
+		st->unwritten--;
+	op->unwritten = false;
+}
+
+static void is_promised(struct store *st)
+{
+	if (st->reserved)
+		st->reserved--;
+}
+
+static void put_done(struct blkreq *req)
+{
+	struct store_op *op = req->owner;
+	struct store *st = op->st;
+
+	st->puts_in_flight--;
+	if (req->status != BLK_OK) {
+		op->unwritten = true;
+		st->unwritten++;
+	}
+	op_finish(op, req->status == BLK_OK ? STORE_OK : STORE_EIO);
+}
+
+static void put_submit(struct store *st, struct store_op *op)
+{
+	op->req_buf[0] = op->buf;
+	op->req = (struct blkreq){ .op = BLK_WRITE, .count = 1, .block = op->block, .bufs = op->req_buf,
+				   .done = put_done, .owner = op };
+	st->puts_in_flight++;
+	st->blocks_written++;
+	st->pages_put++;
+	st->now_pages++;
+	st->dev->submit(st->dev, &op->req);
+}
+
+static int run_put(struct store *st, struct store_op *op, struct node **wait)
+{
+	struct fmt_client c, *client;
+	struct node *page, *holder;
+	struct fmt_ref *ref;
+	uint32_t need = 1;
+	int status = prepare(st, op, op->vpn, &c, &need, wait);
+
+	if (status != STORE_OK)
+		return status;
+	if (space_free(st) < space_slush(st) + (st->reserved ? 0 : need))
+		return STORE_FULL;
+	status = provide(st, need, wait);
+	if (status != STORE_OK)
+		return status;
+	client = open_client(st, op->client, &page);
+	client->flags |= FMT_CLIENT_EXISTS;
+	ref = tree_open(st, &client->tree, page, op->vpn, NODE_INDEX, &holder);
+	if (ref->block)
+		block_free(st, ref->block);
+	else
+		client->tree.pages++;
+	op->block = window_alloc(st);
+	*ref = (struct fmt_ref){ op->block, op->sum };
+	is_promised(st);
+	is_written(st, op);
+	put_submit(st, op);
+	return STORE_PENDING;
+}
+
+/* Make holes of the pages [vpn, end) that are in one leaf; the first exists. */
+static int clear_leaf(struct store *st, struct store_op *op, uint64_t vpn, uint64_t end, struct node **wait)
+{
+	struct fmt_client c, *client;
+	struct node *page, *holder;
+	struct fmt_ref *ref;
+	uint32_t need = 0;
+	int status = prepare(st, op, vpn, &c, &need, wait);
+
+	if (status == STORE_OK)
+		status = provide(st, need, wait);
+	if (status != STORE_OK)
+		return status;
+	client = open_client(st, op->client, &page);
+	ref = tree_open(st, &client->tree, page, vpn, NODE_INDEX, &holder);
+	for (; vpn < end; vpn++, ref++) {
+		if (!ref->block)
+			continue;
+		block_free(st, ref->block);
+		*ref = (struct fmt_ref){ 0, 0 };
+		client->tree.pages--;
+	}
+	tree_prune(st, &client->tree, page, holder);
+	return STORE_OK;
+}
+
+static int run_remove(struct store *st, struct store_op *op, struct node **wait)
+{
+	struct fmt_client c;
+	struct fmt_ref ref;
+	int status = client_find(st, op->client, &c, &op->block, wait);
+
+	if (status == STORE_OK)
+		status = tree_find(st, &c.tree, op->vpn, NODE_INDEX, &ref, &op->block, wait);
+	op->hole = true;
+	if (status != STORE_OK || !ref.block)
+		return status;
+	return clear_leaf(st, op, op->vpn, op->vpn + 1, wait);
+}
+
+static int run_range(struct store *st, struct store_op *op, struct node **wait)
+{
+	struct fmt_client c;
+	struct fmt_ref ref;
+	uint64_t vpn, end;
+	int status = client_find(st, op->client, &c, &op->block, wait);
+
+	if (status == STORE_OK)
+		status = tree_next(st, &c.tree, &op->cursor, &ref, &op->block, wait);
+	if (status == STORE_END || (status == STORE_OK && op->cursor >= op->end))
+		return STORE_OK;
+	if (status != STORE_OK)
+		return status;
+	vpn = op->cursor;
+	end = c.tree.height ? (vpn | (FMT_FANOUT - 1)) + 1 : vpn + 1;
+	if (end > op->end)
+		end = op->end;
+	status = clear_leaf(st, op, vpn, end, wait);
+	if (status != STORE_OK)
+		return status;
+	op->cursor = end;
+	return STORE_AGAIN;
+}
+
+static int run_drop(struct store *st, struct store_op *op, struct node **wait)
+{
+	struct fmt_client c, *client;
+	struct node *page;
+	uint32_t need = 0;
+	int status = run_range(st, op, wait);
+
+	if (status != STORE_OK)
+		return status;
+	status = client_find(st, op->client, &c, &op->block, wait);
+	if (status != STORE_OK || !(c.flags & FMT_CLIENT_EXISTS))
+		return status;
+	status = prepare(st, op, 0, &c, &need, wait);
+	if (status == STORE_OK)
+		status = provide(st, need, wait);
+	if (status != STORE_OK)
+		return status;
+	client = open_client(st, op->client, &page);
+	memset(client, 0, sizeof(*client));
+	if (store_is_zero(page->data))
+		st->clients.pages--;
+	tree_prune(st, &st->clients, NULL, page);
+	return STORE_OK;
+}
+
+static int run_put_zero(struct store *st, struct store_op *op, struct node **wait)
+{
+	int status = run_remove(st, op, wait);
+
+	if (status == STORE_OK) {
+		is_written(st, op);
+		is_promised(st);
+		st->pages_zero++;
+	}
+	return status;
+}
+
+int change_run(struct store *st, struct store_op *op, struct node **wait)
+{
+	*wait = NULL;
+	switch (op->kind) {
+	case OP_PUT:
+		return op->hole ? run_put_zero(st, op, wait) : run_put(st, op, wait);
+	case OP_REMOVE:
+		return run_remove(st, op, wait);
+	case OP_RANGE:
+		return run_range(st, op, wait);
+	case OP_DROP:
+		return run_drop(st, op, wait);
+	default:
+		return STORE_EINVAL;
+	}
+}

@@ -1,0 +1,200 @@
+/* SPDX-License-Identifier: BSD-2-Clause
+ * Verification of everything a generation reaches. It shares the format and the checksum with the rest of the
+ * store, but neither its node cache nor its tree walk: what one of them gets wrong the other should notice.
+ */
+#include <string.h>
+
+#include "check.h"
+#include "store_priv.h"
+
+struct walk {
+	struct store *st;
+	struct store_check *c;
+	uint32_t client;                /* UINT32_MAX: directory; UINT32_MAX - 1: map, first pass; - 2: second */
+	uint64_t pages;
+};
+#define WALK_DIRECTORY  UINT32_MAX
+#define WALK_MAP        (UINT32_MAX - 1)
+#define WALK_COMPARE    (UINT32_MAX - 2)
+
+static void problem(struct walk *w, const char *what, uint64_t vpn, uint64_t block)
+{
+	w->c->errors++;
+	if (w->c->problem)
+		w->c->problem(w->c, what, w->client, vpn, block);
+}
+
+/* Mark as reached. */
+static bool reach(struct walk *w, uint64_t vpn, uint64_t block)
+{
+	uint8_t bit = (uint8_t)(1u << (block % 8));
+
+	if (w->client == WALK_COMPARE)
+		return true;
+	if (w->c->bitmap[block / 8] & bit) {
+		problem(w, "block is reached twice", vpn, block);
+		return false;
+	}
+	w->c->bitmap[block / 8] |= bit;
+	return true;
+}
+
+static uint8_t *fetch(struct walk *w, const struct fmt_ref *ref, uint64_t vpn, unsigned depth)
+{
+	uint8_t *page = w->c->scratch + depth * FMT_BLOCK;
+
+	if (ref->block < FMT_DATA_START || ref->block >= w->st->blocks) {
+		problem(w, "reference leads outside the store", vpn, ref->block);
+		return NULL;
+	}
+	if (!reach(w, vpn, ref->block))
+		return NULL;
+	if (sync_io(w->st, BLK_READ, ref->block, page) != STORE_OK) {
+		problem(w, "block cannot be read", vpn, ref->block);
+		return NULL;
+	}
+	if (store_sum(page) != ref->sum) {
+		problem(w, "block does not match its checksum", vpn, ref->block);
+		return NULL;
+	}
+	return page;
+}
+
+static void leaf(struct walk *w, uint64_t index, uint64_t block, uint8_t *page, unsigned depth);
+
+static void walk_tree(struct walk *w, const struct fmt_ref *ref, uint32_t level, uint64_t index, unsigned depth)
+{
+	uint8_t *page;
+
+	if (!ref->block)
+		return;
+	page = fetch(w, ref, index, depth);
+	if (!page)
+		return;
+	if (!level) {
+		w->pages++;
+		leaf(w, index, ref->block, page, depth);
+		return;
+	}
+	if (w->client == WALK_MAP)
+		w->c->map_blocks++;
+	else if (w->client != WALK_COMPARE)
+		w->c->index_blocks++;
+	for (unsigned i = 0; i < FMT_FANOUT; i++)
+		walk_tree(w, &((struct fmt_node *)page)->entry[i], level - 1, index * FMT_FANOUT + i, depth + 1);
+}
+
+static void walk(struct walk *w, const struct fmt_tree *t, unsigned depth)
+{
+	w->pages = 0;
+	if (t->height > FMT_MAX_HEIGHT) {
+		problem(w, "tree is too high", 0, t->root.block);
+		return;
+	}
+	walk_tree(w, &t->root, t->height, 0, depth);
+	if (w->pages != t->pages)
+		problem(w, "number of pages is wrong", t->pages, t->root.block);
+}
+
+static void leaf_directory(struct walk *w, uint64_t index, uint8_t *page, unsigned depth)
+{
+	w->c->index_blocks++;
+	for (unsigned i = 0; i < FMT_CLIENTS_PER_PAGE; i++) {
+		const struct fmt_client *r = &((struct fmt_client *)page)[i];
+		struct walk in = { w->st, w->c, (uint32_t)(index * FMT_CLIENTS_PER_PAGE + i), 0 };
+
+		if (!(r->flags & FMT_CLIENT_EXISTS)) {
+			if (r->tree.root.block)
+				problem(&in, "client does not exist and has pages", 0, r->tree.root.block);
+			continue;
+		}
+		w->c->clients++;
+		walk(&in, &r->tree, depth + 1);
+	}
+}
+
+/* Compare a map page with what was reached, and clear that, so that in the end the rest is what no map page
+ * covers. */
+static void leaf_compare(struct walk *w, uint64_t region, const uint8_t *page)
+{
+	uint8_t *mine = w->c->bitmap + region * FMT_BLOCK;
+
+	if (region >= w->st->regions) {
+		problem(w, "map page is beyond the end", region, 0);
+		return;
+	}
+	for (uint64_t i = 0; i < FMT_MAP_BITS; i++) {
+		bool marked = page[i / 8] >> (i % 8) & 1, reached = mine[i / 8] >> (i % 8) & 1;
+
+		if (reached && !marked)
+			problem(w, "block is used and not marked in the map", region, (region << FMT_MAP_SHIFT) + i);
+		else if (marked && !reached)
+			w->c->leaked++;
+	}
+	memset(mine, 0, FMT_BLOCK);
+}
+
+static void leaf(struct walk *w, uint64_t index, uint64_t block, uint8_t *page, unsigned depth)
+{
+	switch (w->client) {
+	case WALK_DIRECTORY:
+		leaf_directory(w, index, page, depth);
+		break;
+	case WALK_MAP:
+		w->c->map_blocks++;
+		break;
+	case WALK_COMPARE:
+		leaf_compare(w, index, page);
+		break;
+	default:
+		w->c->pages++;
+		if (w->c->page)
+			w->c->page(w->c, w->client, index, block, page);
+	}
+}
+
+static void check_table(struct walk *w, struct fmt_ref ref)
+{
+	while (ref.block) {
+		const struct fmt_gens *t = (void *)fetch(w, &ref, 0, 0);
+
+		if (!t)
+			return;
+		w->c->table_blocks++;
+		if (t->magic != FMT_GENS_MAGIC || t->count > FMT_GENS_PER_BLOCK)
+			problem(w, "generation table contradicts itself", 0, ref.block);
+		ref = t->next;
+	}
+}
+
+int store_check(struct store *st, uint64_t generation, struct store_check *c)
+{
+	const struct fmt_generation *g = &st->last;
+	struct walk w = { st, c, WALK_DIRECTORY, 0 };
+
+	if (generation && generation != g->generation) {
+		g = NULL;
+		for (uint32_t i = 0; i < st->kept_count; i++)
+			if (st->kept[i].generation == generation)
+				g = &st->kept[i];
+		if (!g)
+			return STORE_NO_GENERATION;
+	}
+	c->generation = g->generation;
+	c->clients = c->pages = c->index_blocks = c->map_blocks = c->table_blocks = c->errors = c->leaked = 0;
+	memset(c->bitmap, 0, st->regions * FMT_BLOCK);
+	check_table(&w, g->table);
+	walk(&w, &g->clients, 0);
+	if (c->index_blocks != g->index_blocks)
+		problem(&w, "number of index blocks is wrong", g->index_blocks, 0);
+	w.client = WALK_MAP;
+	walk(&w, &g->map, 0);
+	w.client = WALK_COMPARE;
+	walk(&w, &g->map, 0);
+	for (uint64_t i = 0; i < st->regions * FMT_BLOCK; i++)
+		if (c->bitmap[i])
+			problem(&w, "block is used and in no map page", i / FMT_BLOCK, i * 8);
+	if (!c->errors && g->used != c->pages + c->index_blocks + c->map_blocks + c->table_blocks + c->leaked)
+		problem(&w, "number of used blocks is wrong", g->used, 0);
+	return c->errors || c->leaked ? STORE_DAMAGED : STORE_OK;
+}

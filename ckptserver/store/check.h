@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: BSD-2-Clause
+ * Full verification of a generation: reads every block it reaches. For host tools and tests; it blocks, and
+ * takes as long as reading the store takes.
+ */
+#ifndef STORE_CHECK_H
+#define STORE_CHECK_H
+
+#include "store.h"
+
+#define STORE_CHECK_DEPTH       16u             /* blocks of scratch */
+
+struct store_check {
+	/* Filled in by the caller. */
+	uint8_t *bitmap;                /* one bit per block of the store, rounded up to 4096 bytes */
+	uint8_t *scratch;               /* STORE_CHECK_DEPTH blocks, 4 KiB-aligned */
+	/* Called for each intact page; may be NULL. */
+	void   (*page)(struct store_check *, uint32_t client, uint64_t vpn, uint64_t block, const void *content);
+	/* Called for each error found, with the block concerned; may be NULL. */
+	void   (*problem)(struct store_check *, const char *what, uint32_t client, uint64_t vpn, uint64_t block);
+	void    *owner;
+	/* Results. */
+	uint64_t generation;
+	uint64_t clients, pages, index_blocks, map_blocks, table_blocks;
+	uint64_t errors;                /* damage, contradictions, blocks reached but not marked */
+	uint64_t leaked;                /* blocks marked but not reached */
+};
+
+/* Verify generation `generation` (0: the mounted one) of a store that is mounted and idle: every checksum, every
+ * reference in range, no block reached twice, page counts, and the allocation map equal to what is
+ * reached. STORE_OK: no error and nothing leaked; STORE_DAMAGED: see the counts; STORE_NO_GENERATION. */
+int store_check(struct store *st, uint64_t generation, struct store_check *c);
+
+#endif

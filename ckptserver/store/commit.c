@@ -1,0 +1,316 @@
+/* SPDX-License-Identifier: BSD-2-Clause
+ * Commit: makes the current state a generation. The phases and what each may trust are in the diagram at the top
+ * of store.c; commit_step does one unit. A failure ends the caller's operation; the phase stays, and the
+ * next store_commit goes on from it, except that before the nodes are written the queue of changes is
+ * opened again, so that a full disk can be relieved and a failed put repeated.
+ */
+#include <string.h>
+
+#include "store_priv.h"
+
+static void commit_fail(struct store *st, int status)
+{
+	struct store_op *op = st->commit_op;
+
+	st->commit_op = NULL;
+	st->commit_errors++;
+	if (st->phase < COMMIT_NODES) {
+		st->phase = COMMIT_NONE;
+		st->begun = true;
+	}
+	op_finish(op, status);
+}
+
+static void io_done(struct blkreq *req)
+{
+	struct store *st = req->owner;
+
+	st->io_busy = false;
+	st->io_status = req->status;
+}
+
+static void io_submit(struct store *st, enum blk_op op, uint64_t block, void *page)
+{
+	st->io_buf[0] = page;
+	st->io = (struct blkreq){ .op = op, .count = op == BLK_FLUSH ? 0 : 1, .block = block, .bufs = st->io_buf,
+				  .done = io_done, .owner = st };
+	st->io_busy = true;
+	st->io_status = BLK_OK;
+	if (op == BLK_FLUSH)
+		st->flushes++;
+	else
+		st->blocks_written++;
+	st->dev->submit(st->dev, &st->io);
+}
+
+/* Generations kept once the new one is durable, newest first, without the new one. */
+static uint32_t kept_beside(const struct store *st, struct fmt_generation *out)
+{
+	uint32_t n = 0, unnamed = 0;
+
+	for (uint32_t i = 0; i < st->kept_count && n < STORE_KEPT_MAX - 1; i++) {
+		const struct fmt_generation *g = &st->kept[i];
+
+		if (!(g->flags & FMT_GEN_NAMED) && ++unnamed > STORE_KEEP - 1)
+			continue;
+		out[n++] = *g;
+	}
+	return n;
+}
+
+/* A block for the generation table, and the old one's goes. */
+static bool step_table(struct store *st, struct node **wait)
+{
+	int status;
+
+	if (st->unwritten) {
+		commit_fail(st, STORE_UNWRITTEN);
+		return true;
+	}
+	if (!st->table_taken) {
+		status = window_ensure(st, 1, wait);
+		if (status == STORE_PENDING)
+			return false;
+		if (status != STORE_OK) {
+			if (status != STORE_AGAIN)
+				commit_fail(st, status);
+			return true;
+		}
+		memset(st->gens, 0, sizeof(*st->gens));
+		st->gens->count = kept_beside(st, st->gens->gen);
+		st->table_block = st->gens->count ? window_alloc(st) : 0;
+		if (st->table.block)
+			block_free(st, st->table.block);
+		st->table_taken = true;
+	}
+	st->phase = COMMIT_FREES;
+	return true;
+}
+
+static bool step_frees(struct store *st, struct node **wait)
+{
+	int status;
+
+	if (!st->frees_count) {
+		st->phase = COMMIT_NODES;
+		return true;
+	}
+	status = frees_step(st, wait);
+	if (status == STORE_PENDING)
+		return false;
+	if (status != STORE_AGAIN && status != STORE_OK)
+		commit_fail(st, status);
+	return true;
+}
+
+/* The last node made dirty has no dirty child unless a tree grew or a node was written early: then it goes to
+ * the other end. */
+static bool step_nodes(struct store *st)
+{
+	struct node *n = st->dirty.tail;
+
+	if (!n) {
+		st->phase = COMMIT_SETTLE;
+		return true;
+	}
+	if (n->dirty_kids) {
+		node_list_remove(&st->dirty, n);
+		node_list_add(&st->dirty, n, true);
+		return true;
+	}
+	if (n == st->win.page)
+		st->win.page = NULL;
+	node_write(st, n);
+	return true;
+}
+
+static void table_write(struct store *st)
+{
+	st->gens->magic = FMT_GENS_MAGIC;
+	st->gens->version = FMT_VERSION;
+	io_submit(st, BLK_WRITE, st->table_block, st->gens);
+	st->now_map++;
+}
+
+static bool step_settle(struct store *st)
+{
+	if (st->io_busy)
+		return false;
+	if (!st->table_written) {
+		if (st->table_block && !st->io.owner) {
+			table_write(st);
+			return false;
+		}
+		if (st->table_block && st->io_status != BLK_OK) {
+			st->io.owner = NULL;
+			commit_fail(st, STORE_EIO);
+			return true;
+		}
+		st->table = (struct fmt_ref){ st->table_block, st->table_block ? store_sum(st->gens) : 0 };
+		st->table_written = true;
+		return true;
+	}
+	if (st->node_writes || st->puts_in_flight)
+		return false;
+	if (st->unwritten) {
+		st->phase = COMMIT_NONE;
+		commit_fail(st, STORE_UNWRITTEN);
+		return true;
+	}
+	if (st->failed.head) {
+		commit_fail(st, STORE_EIO);
+		return true;
+	}
+	io_submit(st, BLK_FLUSH, 0, NULL);
+	st->phase = COMMIT_FLUSH;
+	return false;
+}
+
+static uint64_t first_region(const struct store *st)
+{
+	uint64_t r = 0;
+
+	while (r < st->regions && st->region[r] & (REGION_FULL | REGION_BAD))
+		r++;
+	return r < st->regions ? r : 0;
+}
+
+static void super_build(struct store *st)
+{
+	struct fmt_super *s = st->super;
+	struct fmt_generation *g = &s->gen;
+
+	memset(s, 0, sizeof(*s));
+	g->generation = st->newest + 1;
+	g->parent = st->last.generation;
+	g->boot = st->boot;
+	g->clients = st->clients;
+	g->map = st->map;
+	g->used = st->used;
+	g->freed = st->freed;
+	g->index_blocks = st->index_blocks;
+	g->table = st->table;
+	memcpy(g->user, st->user, sizeof(g->user));
+	s->magic = FMT_SUPER_MAGIC;
+	s->version = FMT_VERSION;
+	s->slot = 1 - st->slot;
+	memcpy(s->uuid, st->uuid, sizeof(s->uuid));
+	s->blocks = st->blocks;
+	s->block_size = FMT_BLOCK;
+	s->kept = st->gens->count;
+	s->generation = g->generation;
+	s->boot = st->boot;
+	s->alloc_hint = first_region(st);
+	super_seal(s);
+}
+
+static void commit_succeeded(struct store *st)
+{
+	struct store_op *op = st->commit_op;
+	uint32_t n = st->gens->count;
+
+	memcpy(&st->kept[1], st->gens->gen, n * sizeof(st->kept[0]));
+	st->kept[0] = st->last = st->super->gen;
+	st->kept_count = n + 1;
+	st->newest = st->last.generation;
+	st->slot = st->super->slot;
+	st->phase = COMMIT_NONE;
+	st->table_taken = st->table_written = false;
+	st->frees_failed = false;
+	st->io.owner = NULL;
+	alloc_committed(st);
+	st->commits++;
+	st->last_pages = st->now_pages;
+	st->last_index = st->now_index;
+	st->last_map = st->now_map;
+	st->now_pages = st->now_index = st->now_map = 0;
+	st->commit_op = NULL;
+	op_finish(op, STORE_OK);
+}
+
+/* First flush, superblock, second flush. A failed one is repeated from itself, or, once the superblock may
+ * have been written, from the superblock, in the same slot and with the same content. */
+static bool step_durable(struct store *st)
+{
+	bool failed = st->io_status != BLK_OK;
+
+	if (st->io_busy)
+		return false;
+	switch (st->phase) {
+	case COMMIT_FLUSH:
+		if (failed) {
+			st->phase = COMMIT_SETTLE;
+			commit_fail(st, STORE_EIO);
+			return true;
+		}
+		super_build(st);
+		break;
+	case COMMIT_SUPER:
+		if (!failed) {
+			io_submit(st, BLK_FLUSH, 0, NULL);
+			st->phase = COMMIT_FLUSH_SUPER;
+			return false;
+		}
+		commit_fail(st, STORE_EIO);
+		return true;
+	default:
+		if (!failed) {
+			commit_succeeded(st);
+			return true;
+		}
+		st->phase = COMMIT_SUPER;
+		commit_fail(st, STORE_EIO);
+		return true;
+	}
+	io_submit(st, BLK_WRITE, FMT_SUPER_BLOCK(1 - st->slot), st->super);
+	st->phase = COMMIT_SUPER;
+	return false;
+}
+
+bool commit_step(struct store *st)
+{
+	struct node *wait = NULL;
+	bool more;
+
+	if (!st->commit_op || st->blocked_on || st->starved)
+		return false;
+	switch (st->phase) {
+	case COMMIT_TABLE:
+		more = step_table(st, &wait);
+		break;
+	case COMMIT_FREES:
+		more = step_frees(st, &wait);
+		break;
+	case COMMIT_NODES:
+		return step_nodes(st);
+	case COMMIT_SETTLE:
+		return step_settle(st);
+	default:
+		return step_durable(st);
+	}
+	if (!more) {
+		st->blocked_on = wait;
+		st->starved = !wait;
+	}
+	return more;
+}
+
+/* Begin with the commit at the head of the queue, or repeat the one that failed. */
+void commit_start(struct store *st, struct store_op *op)
+{
+	struct node *n;
+
+	st->commit_op = op;
+	st->commit_queued = false;
+	st->frees_failed = false;
+	if (st->phase == COMMIT_NONE) {
+		st->phase = COMMIT_TABLE;
+		return;
+	}
+	while ((n = st->failed.head)) {
+		node_list_remove(&st->failed, n);
+		node_write_again(st, n);
+	}
+	if (st->phase == COMMIT_SUPER)
+		io_submit(st, BLK_WRITE, FMT_SUPER_BLOCK(1 - st->slot), st->super);
+}

@@ -1,0 +1,246 @@
+/* SPDX-License-Identifier: BSD-2-Clause
+ * Inside of the checkpoint store: what its files share. The invariants by number and the state diagram are at the
+ * top of store.c. Each prototype stands under the name of the file that has the function.
+ */
+#ifndef STORE_PRIV_H
+#define STORE_PRIV_H
+
+#include "format.h"
+#include "store.h"
+
+#define STORE_KEEP              2u      /* generations kept, the newest included */
+#define STORE_KEPT_MAX          8u      /* records one table block and a superblock can hold */
+#define STORE_MIN_NODES         64u
+#define STORE_NEED_MAX          24u     /* blocks and nodes the longest single change can take */
+#define STORE_FREES_MIN         2048u   /* entries of the list of blocks to free */
+#define STORE_FREES_ROOM        384u    /* room in it that one change can use up */
+#define NO_REGION               UINT64_MAX
+#define STORE_AGAIN             2       /* internal status: a unit was done, call again */
+
+/* Cached block: index node, directory page or map page. */
+enum node_state {
+	NODE_FREE,              /* on the free list */
+	NODE_LOADING,           /* read under way */
+	NODE_BAD,               /* read failed: status says how */
+	NODE_CLEAN,             /* equals its block on disk; may be evicted */
+	NODE_DIRTY,             /* changed in the commit being prepared; has a new block, not yet written */
+	NODE_WRITING,           /* write under way; content fixed */
+	NODE_FAILED,            /* write failed; content fixed, must be written again */
+};
+enum node_kind { NODE_INDEX, NODE_MAP };
+
+struct node {
+	uint64_t      block;            /* key */
+	uint64_t      sum;              /* expected (LOADING) or of the content (WRITING, FAILED) */
+	void         *data;             /* one page */
+	struct store *st;
+	struct node  *hash_next;
+	struct node  *prev, *next;      /* free list (next only), dirty list, failed list */
+	struct node  *parent;           /* DIRTY: node that holds the reference to this one; NULL: the store */
+	struct fmt_ref *ref;            /* DIRTY: that reference */
+	struct store_op *waiters;       /* LOADING: reads to go on with */
+	uint64_t      touched;          /* serial of the step that relies on its being here */
+	uint32_t      dirty_kids;       /* DIRTY: children that are DIRTY */
+	int           status;           /* BAD: STORE_EIO, STORE_DAMAGED */
+	uint8_t       state, kind, used_bit, orphan;
+	struct blkreq req;
+	void         *req_buf[1];
+};
+
+struct node_list { struct node *head, *tail; };
+
+/* The allocation window: the region (32,768 blocks, one map page) new blocks come from. */
+struct window {
+	uint64_t     region;            /* NO_REGION: none open */
+	uint64_t     next_region;       /* first that was not tried in this commit */
+	uint64_t     opening;           /* region being opened, else NO_REGION */
+	uint32_t     opened_kept;       /* opening: kept generations whose map is in `busy` already */
+	uint32_t     word;              /* where to go on looking */
+	uint32_t     free;              /* clear bits in busy */
+	uint32_t     early_count;       /* blocks taken before the region's map page was writable */
+	uint64_t     early[STORE_NEED_MAX];
+	struct node *page;              /* the current map's page for the region, DIRTY while open */
+	uint64_t    *busy;              /* 512 words; 1: may not be allocated */
+};
+
+enum region_flag {
+	REGION_FULL = 1,                /* nothing to be had here */
+	REGION_FREED_NOW = 2,           /* blocks were freed in this commit */
+	REGION_FREED_LAST = 4,          /* … in the one before: free after this one */
+	REGION_BAD = 8,                 /* a map page is damaged: never allocate here */
+};
+
+enum commit_phase {
+	COMMIT_NONE,                    /* changes may be made */
+	COMMIT_TABLE,                   /* find a block for the generation table */
+	COMMIT_FREES,                   /* clear the bits of blocks no longer used */
+	COMMIT_NODES,                   /* checksum and submit dirty nodes, children first */
+	COMMIT_SETTLE,                  /* wait for all writes; table */
+	COMMIT_FLUSH,                   /* wait for the first flush */
+	COMMIT_SUPER,                   /* superblock under way */
+	COMMIT_FLUSH_SUPER,             /* wait for the second flush */
+};
+
+enum op_kind { OP_NONE, OP_LOOKUP, OP_READ, OP_NEXT, OP_PUT, OP_REMOVE, OP_RANGE, OP_DROP, OP_COMMIT, OP_BOOT };
+
+struct store {
+	struct blkdev *dev;
+	uint64_t       blocks;          /* used by the store; 0 while not mounted */
+	uint64_t       regions;         /* map pages that can be */
+	uint64_t       serial;          /* of the present step, for node.touched */
+
+	/* node cache */
+	struct node   *nodes;
+	uint32_t       node_count, hash_mask, free_count, clock_hand;
+	struct node  **hash;
+	struct node   *free_nodes;
+	struct node_list dirty, failed;
+	uint32_t       node_writes;     /* nodes in WRITING */
+	struct node   *delivering;      /* load whose waiters are being told */
+	struct store_op *starved_reads; /* reads that wait for any node to become free */
+
+	/* the current state, built on `last` */
+	struct fmt_tree clients, map;
+	uint64_t       used, freed, index_blocks;
+	struct fmt_ref table;
+
+	/* generations */
+	struct fmt_generation last;     /* the current state's parent: last committed, or mounted */
+	struct fmt_generation kept[STORE_KEPT_MAX];     /* all that must stay intact, `last` included */
+	uint32_t       kept_count;
+	uint64_t       newest;          /* highest number ever seen */
+	uint32_t       slot;            /* superblock slot that must not be overwritten */
+	uint8_t        uuid[STORE_UUID_BYTES];
+
+	/* allocation */
+	struct window  win;
+	uint8_t       *region;          /* flags per region */
+	uint64_t      *frees;           /* ring of blocks to be cleared in the map */
+	uint32_t       frees_size, frees_first, frees_count;
+	uint64_t       reserved;        /* pages promised */
+
+	/* queue of changes */
+	struct store_op *queue, **queue_end;
+	struct node   *blocked_on;      /* the first change waits for this node's I/O */
+	bool           reads_starved;
+	bool           starved;         /* … or for any node to become free */
+	bool           frees_failed;    /* the list of blocks to free waits for the next commit */
+	uint32_t       puts_in_flight, unwritten;
+
+	/* commit */
+	enum commit_phase phase;
+	bool           begun, commit_queued;
+	uint8_t        user[STORE_USER_BYTES];
+	struct store_op *commit_op;     /* NULL while failed and not yet repeated */
+	int            io_status;       /* of the commit's own request */
+	bool           io_busy, table_taken, table_written;
+	uint64_t       table_block;
+	struct blkreq  io;
+	void          *io_buf[1];
+	struct fmt_super *super, *super_other;  /* one page each */
+	struct fmt_gens  *gens;
+
+	/* boot counter */
+	struct fmt_boot *boot_page;
+	uint64_t       boot, boot_next, super_boot;
+	uint32_t       boot_copy;       /* to be written next */
+	struct store_op *boot_op;
+	bool           boot_flushing;
+
+	/* synchronous I/O while mounting */
+	void          *sync_page;
+
+	uint64_t commits, commit_errors, pages_put, pages_zero, pages_read;
+	uint64_t blocks_written, blocks_read, flushes, cache_hits, cache_misses, leaked;
+	uint64_t now_pages, now_index, now_map, last_pages, last_index, last_map;
+};
+
+/* ---- sum.c ---- */
+uint64_t store_sum(const void *block);                  /* XXH3-64 of 4096 bytes */
+bool     store_is_zero(const void *block);
+
+/* ---- cache.c ---- */
+void     node_init(struct store *st);
+/* Node of a block that is in the cache, whatever its state, or NULL. */
+struct node *node_find(struct store *st, uint64_t block);
+/* The block's node, if it is there: STORE_OK, and it stays for this step. Else its load is started (or its
+ * cause named): STORE_PENDING with *wait = the node to wait for, or NULL: wait until any node is free; or an error. */
+int      node_get(struct store *st, const struct fmt_ref *ref, enum node_kind kind, struct node **out,
+		  struct node **wait);
+/* Make at least `count` nodes free. STORE_OK or STORE_PENDING (wait until a write completes). */
+int      node_make_room(struct store *st, uint32_t count);
+/* A free node with that key, state DIRTY, content undefined. There must be one. */
+struct node *node_take(struct store *st, uint64_t block, enum node_kind kind);
+void     node_rekey(struct store *st, struct node *n, uint64_t block);
+void     node_release(struct store *st, struct node *n);        /* to the free list */
+void     node_set_dirty(struct store *st, struct node *n, struct node *parent, struct fmt_ref *ref);
+void     node_unlink_dirty(struct store *st, struct node *n);   /* off the list, parent's count down */
+void     node_forget(struct store *st, uint64_t block);         /* block got a new content */
+void     node_write(struct store *st, struct node *n);          /* checksum, tell the parent, submit */
+void     node_write_again(struct store *st, struct node *n);
+bool     node_spill(struct store *st);                          /* write some dirty node early */
+void     node_list_add(struct node_list *l, struct node *n, bool front);
+void     node_list_remove(struct node_list *l, struct node *n);
+
+/* ---- index.c ---- */
+bool     ref_valid(const struct store *st, const struct fmt_ref *ref);
+uint32_t tree_height_for(uint64_t index);
+/* Find page `index` of a tree: *out = its reference (hole: all zero). OK, PENDING, errors. */
+int      tree_find(struct store *st, const struct fmt_tree *t, uint64_t index, enum node_kind kind,
+		   struct fmt_ref *out, uint64_t *bad, struct node **wait);
+/* First page >= *index; as tree_find. STORE_END. */
+int      tree_next(struct store *st, const struct fmt_tree *t, uint64_t *index, struct fmt_ref *out,
+		   uint64_t *bad, struct node **wait);
+/* Is all that a change of page `index` needs cached? Adds to *need the blocks it will take. With `leaf`
+ * the pages of the tree are cached blocks themselves. */
+int      tree_prepare(struct store *st, const struct fmt_tree *t, uint64_t index, enum node_kind kind, bool leaf,
+		      uint32_t *need, uint64_t *bad, struct node **wait);
+/* Make the path to page `index` DIRTY, after tree_prepare. Returns the reference to the page, *holder the node
+ * that has it (NULL: the tree's owner). */
+struct fmt_ref *tree_open(struct store *st, struct fmt_tree *t, struct node *owner, uint64_t index,
+			  enum node_kind kind, struct node **holder);
+/* Make the cached block behind a reference DIRTY (a hole: a new block of zeros). */
+struct node *tree_dirty(struct store *st, struct fmt_ref *ref, struct node *holder, enum node_kind kind);
+/* The reference in `holder` became a hole: free nodes that became empty, up to the root. */
+void     tree_prune(struct store *st, struct fmt_tree *t, struct node *owner, struct node *holder);
+int      client_find(struct store *st, uint32_t client, struct fmt_client *out, uint64_t *bad, struct node **wait);
+int      index_run(struct store *st, struct store_op *op);      /* look-up, read, next: one try */
+void     index_resume(struct store *st, struct store_op *op);   /* … after a load */
+
+/* ---- alloc.c ---- */
+int      window_ensure(struct store *st, uint32_t blocks, struct node **wait);
+uint64_t window_alloc(struct store *st);
+void     window_reset(struct store *st);
+void     block_free(struct store *st, uint64_t block);          /* puts it on the list */
+int      frees_step(struct store *st, struct node **wait);      /* clears some bits */
+uint32_t frees_room(const struct store *st);
+void     alloc_committed(struct store *st);
+uint64_t space_held(const struct store *st);
+uint64_t space_free(const struct store *st);
+uint64_t space_slush(const struct store *st);
+
+/* ---- change.c ---- */
+int      change_run(struct store *st, struct store_op *op, struct node **wait);
+void     change_queue(struct store *st, struct store_op *op, bool front);
+void     op_finish(struct store_op *op, int status);
+
+/* ---- commit.c ---- */
+bool     commit_step(struct store *st);
+void     commit_start(struct store *st, struct store_op *op);
+
+/* ---- super.c ---- */
+int      sync_io(struct store *st, enum blk_op op, uint64_t block, void *page);
+void     super_seal(struct fmt_super *s);
+/* Read and judge one superblock; what is wrong goes to res->slots[slot]. True: *s is valid. */
+bool     super_read(struct store *st, struct store_mount *res, unsigned slot, struct fmt_super *s);
+/* STORE_EMPTY, STORE_FOREIGN or STORE_EIO: is there anything in the places where others put theirs? */
+int      super_probe(struct store *st);
+/* Read both boot counters into st->boot, st->boot_copy. */
+void     boot_read(struct store *st);
+
+/* ---- recover.c ---- */
+void     store_forget(struct store *st);        /* back to the state after store_init */
+
+static inline uint64_t *map_words(struct node *n) { return n->data; }
+
+#endif
