@@ -27,6 +27,7 @@
 #define L4_CKPT_DISCARD         0x4b07  /* first address, bytes: of the caller's store */
 #define L4_CKPT_VOLATILE        0x4b08  /* first address, bytes: of the caller's store */
 #define L4_CKPT_IRQ             0x4b09  /* residual drivers: number, thread id of the handler */
+#define L4_CKPT_RANGE_MAX       (16ul << 20)    /* bytes in one DISCARD or VOLATILE request */
 
 /* Status. */
 #define L4_CKPT_OK              0
