@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: BSD-2-Clause
+ * Chaos; see chaos.h.
+ */
+#include "chaos.h"
+
+#include <l4/bootinfo.h>
+#include <l4/framecontrol.h>
+
+#include "cow.h"
+#include "kobj.h"
+#include "pages.h"
+#include "reclaim.h"
+#include "server.h"
+
+static uint64_t state;
+static uint64_t hand;
+
+/* One in how many. */
+static const unsigned one_in[CHAOS_EVENTS] = {
+	[CHAOS_NO_BUFFER] = 4,
+	[CHAOS_SNAPSHOT] = 64,
+	[CHAOS_EVICT] = 6,
+	[CHAOS_PROTECT] = 6,
+};
+
+void chaos_init(uint64_t seed)
+{
+	state = seed ? seed * 0x9e3779b97f4a7c15ul | 1 : 0;
+}
+
+bool chaos_on(void)
+{
+	return state != 0;
+}
+
+uint64_t chaos_random(void)
+{
+	state ^= state << 13;
+	state ^= state >> 7;
+	state ^= state << 17;
+	return state;
+}
+
+bool chaos_roll(enum chaos_event e)
+{
+	return state && (chaos_random() >> 20) % one_in[e] == 0;
+}
+
+void chaos_act(void)
+{
+	if (!state)
+		return;
+	if (chaos_roll(CHAOS_EVICT)) {
+		pfn_t f;
+
+		if (chaos_roll(CHAOS_EVICT))
+			hand = chaos_random() % boot->max_pfn;
+		f = page_next(&hand);
+		if (f)
+			reclaim_page(f, true);
+	}
+	if (chaos_roll(CHAOS_PROTECT)) {
+		pfn_t f = page_next(&hand);
+
+		if (f && page_of(f)->epoch == epoch_now && !(page_of(f)->flags & (PG_DEAD | PG_LOADING)))
+			fc_now(L4_FC_PROTECT, f, 0);
+	}
+}

@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: BSD-2-Clause
+ * From a snapshot to a committed checkpoint, one bounded unit of work at a time.
+ *
+ *   IDLE -> BEGIN      [commit_snapshot]   a snapshot was taken
+ *   BEGIN -> WRITING   [commit_unit]    the store knows the record; ranges discarded before the snapshot go first
+ *   WRITING -> STORE   [commit_unit]    every page of the snapshot has reached the disk
+ *   STORE -> IDLE      [commit_done]    index, maps, superblock are durable: waiters are answered
+ *   any but IDLE -> RETRY -> back       a disk error: said on the console, tried again after a pause
+ *
+ * While this is not IDLE no snapshot is taken. A failure harms nothing durable, and the system runs on.
+ */
+#ifndef CKPT_COMMIT_H
+#define CKPT_COMMIT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "store.h"
+
+/* The record of a generation (the store's user record), little-endian, fixed offsets: docs/kernel-ckptserver.md. */
+#define RECORD_MAGIC    0x454d4f5344524550ul    /* "PERDSOME" */
+#define RECORD_VERSION  1
+
+struct record {
+	uint64_t magic;
+	uint32_t version;
+	uint32_t root_space;            /* space number of the root task */
+	uint64_t clock_us;              /* persistent clock at the snapshot */
+	uint64_t store_pages;           /* size of the root client's store */
+	uint64_t archive_first;         /* boot archive in it: address and bytes */
+	uint64_t archive_bytes;
+	uint64_t boot;                  /* boot in which the snapshot was taken */
+	uint64_t pause_ns;              /* of the snapshot before this one, for the curious */
+	uint64_t reserved[24];
+};
+_Static_assert(sizeof(struct record) == STORE_USER_BYTES, "fills the store's record");
+
+extern struct record record;            /* of the running system */
+
+/* The store to commit to. Without it the system is not persistent. */
+void commit_use(struct store *st);
+struct store *commit_store(void);
+bool commit_persistent(void);
+uint64_t commit_generation(void);       /* last committed */
+uint64_t commit_boot(void);             /* boot number; 0 if not persistent */
+
+/* A snapshot was taken at persistent time clock_us. In constant time. */
+void commit_snapshot(uint64_t clock_us, uint64_t tsc);
+
+/* One unit of work. True if there is more to do now. */
+bool commit_unit(void);
+bool commit_idle(void);
+/* Called at each tick: tries again what failed. */
+void commit_tick(void);
+
+struct commit_counters {
+	uint64_t commits, failures;
+	uint64_t last_write_us, last_pages, last_bytes, total_bytes;
+	uint64_t committed_clock_us;
+};
+extern struct commit_counters commit_count;
+
+#endif

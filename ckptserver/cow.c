@@ -1,0 +1,324 @@
+/* SPDX-License-Identifier: BSD-2-Clause
+ * Copy-on-write; see cow.h, and pages.h for the states and invariants.
+ */
+#include "cow.h"
+
+#include <l4/framecontrol.h>
+
+#include "chaos.h"
+#include "log.h"
+#include "objcheck.h"
+#include "server.h"
+
+uint32_t epoch_now = 1;
+struct cow_counters cow;
+
+struct buffer {
+	struct store_op op;
+	void    *data;
+	pfn_t    page;                  /* whose copy this is */
+	uint16_t next;
+	bool     remove;                /* the page is to become a hole */
+};
+
+struct fifo {
+	uint16_t head, tail;            /* buffer numbers; 0: empty */
+};
+
+static struct buffer *buffer;           /* 1 .. cow.buffers */
+static struct fifo free_list, copied, failed;
+static int last_failure;
+
+static pfn_t dirty_head[2];             /* by epoch & 1 */
+static pfn_t wait_head, wait_tail;      /* postponed */
+
+/* ---- Lists ----------------------------------------------------------------------------------- */
+
+static void fifo_put(struct fifo *q, uint16_t b)
+{
+	buffer[b].next = 0;
+	if (q->head)
+		buffer[q->tail].next = b;
+	else
+		q->head = b;
+	q->tail = b;
+}
+
+static uint16_t fifo_get(struct fifo *q)
+{
+	uint16_t b = q->head;
+
+	if (b)
+		q->head = buffer[b].next;
+	return b;
+}
+
+static void list_add(pfn_t f, uint32_t epoch)
+{
+	struct page *p = page_of(f);
+	pfn_t *head = &dirty_head[epoch & 1];
+
+	p->epoch = epoch;
+	p->prev = 0;
+	p->next = *head;
+	if (*head)
+		page_of(*head)->prev = f;
+	*head = f;
+}
+
+static void list_remove(pfn_t f)
+{
+	struct page *p = page_of(f);
+
+	if (p->prev)
+		page_of(p->prev)->next = p->next;
+	else
+		dirty_head[p->epoch & 1] = p->next;
+	if (p->next)
+		page_of(p->next)->prev = p->prev;
+	p->epoch = 0;
+}
+
+/* ---- Pages ----------------------------------------------------------------------------------- */
+
+static void make_dirty(pfn_t f)
+{
+	list_add(f, epoch_now);
+	cow.dirty++;
+}
+
+static bool is_snap(const struct page *p)
+{
+	return p->epoch && p->epoch != epoch_now;
+}
+
+/* SNAP -> CLEAN: the content is in buffer b. */
+static void copy_out(pfn_t f, uint16_t b)
+{
+	struct page *p = page_of(f);
+
+	list_remove(f);
+	cow.snap--;
+	buffer[b].page = f;
+	buffer[b].remove = p->flags & PG_DEAD;
+	if (!buffer[b].remove)
+		page_copy(buffer[b].data, page_data(f));
+	p->buf = b;
+	if (p->flags & PG_DOOMED) {
+		p->flags = (uint8_t)((p->flags & ~PG_DOOMED) | PG_DEAD);
+		make_dirty(f);
+	}
+}
+
+static uint16_t buffer_get(bool spare)
+{
+	uint16_t b;
+
+	if (spare && cow.busy && chaos_roll(CHAOS_NO_BUFFER))
+		return 0;
+	b = fifo_get(&free_list);
+	if (b)
+		cow.busy++;
+	return b;
+}
+
+bool cow_take(pfn_t f)
+{
+	struct page *p = page_of(f);
+
+	if (is_snap(p)) {
+		uint16_t b = buffer_get(true);
+
+		if (!b)
+			return false;
+		copy_out(f, b);
+		fifo_put(&copied, b);
+		cow.copies++;
+	}
+	if (p->epoch != epoch_now)
+		make_dirty(f);
+	return true;
+}
+
+static void postpone(pfn_t f)
+{
+	struct page *p = page_of(f);
+
+	if (p->flags & PG_POSTPONED)
+		return;
+	p->flags |= PG_POSTPONED;
+	p->wait_next = 0;
+	if (wait_head)
+		page_of(wait_tail)->wait_next = f;
+	else
+		wait_head = f;
+	wait_tail = f;
+	cow.waiting++;
+	cow.postponed++;
+}
+
+bool cow_writable(pfn_t f)
+{
+	if (!cow_take(f)) {
+		postpone(f);
+		return false;
+	}
+	fc_push(L4_FC_WRITABLE, f, 0);
+	return true;
+}
+
+void cow_discard(pfn_t f)
+{
+	struct page *p = page_of(f);
+
+	p->flags &= (uint8_t)~(PG_SUPPLIED | PG_MAPPED);
+	if (is_snap(p)) {
+		p->flags |= PG_DOOMED;
+		return;
+	}
+	p->flags |= PG_DEAD;
+	if (!p->epoch)
+		make_dirty(f);
+}
+
+void cow_snapshot(void)
+{
+	epoch_now++;
+	if (!epoch_now)                         /* 0 means clean; keep the parity */
+		epoch_now = 2;
+	cow.snap = cow.dirty;
+	cow.dirty = 0;
+}
+
+bool cow_snapshot_saved(void)
+{
+	return !cow.snap && !cow.busy;
+}
+
+/* ---- Buffers --------------------------------------------------------------------------------- */
+
+static void serve_postponed(void)
+{
+	while (wait_head && free_list.head) {
+		pfn_t f = wait_head;
+
+		wait_head = page_of(f)->wait_next;
+		page_of(f)->flags &= (uint8_t)~PG_POSTPONED;
+		cow.waiting--;
+		if (page_of(f)->flags & (PG_DEAD | PG_DOOMED))
+			continue;               /* discarded meanwhile: nobody waits */
+		if (!cow_writable(f))
+			break;
+	}
+}
+
+static void buffer_done(uint16_t b)
+{
+	pfn_t f = buffer[b].page;
+	struct page *p = page_of(f);
+
+	p->buf = 0;
+	fifo_put(&free_list, b);
+	cow.busy--;
+	if ((p->flags & PG_DEAD) && !p->epoch)
+		page_drop(f);
+	serve_postponed();
+}
+
+static void put_result(uint16_t b, int status)
+{
+	if (status == STORE_OK) {
+		buffer_done(b);
+		return;
+	}
+	last_failure = status;
+	cow.failed++;
+	fifo_put(&failed, b);
+}
+
+static void put_done(struct store_op *op)
+{
+	put_result((uint16_t)((struct buffer *)op - buffer), op->status);
+}
+
+/* Kernel objects are looked at on their way out. The first objection to a page is told; at the second its
+ * thread is stopped (by the kernel, which says so), and the commit goes on. */
+static void examine(const struct buffer *u, uint64_t key)
+{
+	struct page *p = page_of(u->page);
+	uint32_t obj = (uint32_t)KEY_VPN(key);
+	const char *why = u->remove ? NULL : objcheck(obj, u->data);
+
+	if (!why) {
+		p->flags &= (uint8_t)~PG_SUSPECT;
+		return;
+	}
+	log_error("kernel object type=%u number=%u: %s", L4_OBJ_TYPE(obj), L4_OBJ_INDEX(obj), why);
+	if (p->flags & PG_SUSPECT && L4_OBJ_TYPE(obj) != L4_OBJ_TABLE)
+		fc_push(L4_FC_DAMAGED, obj, 0);
+	p->flags |= PG_SUSPECT;
+}
+
+static void put(struct store *st, uint16_t b)
+{
+	struct buffer *u = &buffer[b];
+	uint64_t key = page_of(u->page)->key;
+	int status;
+
+	if (KEY_CLIENT(key) == CLIENT_KERNEL)
+		examine(u, key);
+	u->op.client = KEY_CLIENT(key);
+	u->op.vpn = KEY_VPN(key);
+	u->op.buf = u->data;
+	u->op.done = put_done;
+	status = u->remove ? store_remove(st, &u->op) : store_put(st, &u->op);
+	if (status != STORE_PENDING)
+		put_result(b, status);
+}
+
+bool cow_write_unit(struct store *st)
+{
+	uint16_t b = fifo_get(&copied);
+
+	if (!b) {
+		pfn_t f = dirty_head[(epoch_now - 1) & 1];
+
+		if (!f)
+			return false;
+		b = buffer_get(false);
+		if (!b)
+			return false;
+		copy_out(f, b);
+	}
+	put(st, b);
+	return true;
+}
+
+void cow_retry_failed(void)
+{
+	uint16_t b;
+
+	while ((b = fifo_get(&failed)) != 0)
+		fifo_put(&copied, b);
+	cow.failed = 0;
+}
+
+int cow_failure(void)
+{
+	return last_failure;
+}
+
+bool cow_init(unsigned buffers)
+{
+	char *data = server_alloc((uint64_t)buffers * PAGE_BYTES);
+
+	buffer = server_alloc((buffers + 1ul) * sizeof *buffer);
+	if (!data || !buffer)
+		return false;
+	cow.buffers = buffers;
+	for (unsigned b = 1; b <= buffers; b++) {
+		buffer[b].data = data + (b - 1) * PAGE_BYTES;
+		fifo_put(&free_list, (uint16_t)b);
+	}
+	return true;
+}

@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: BSD-2-Clause
+ * Copy-on-write of pages between two snapshots: the dirty lists and the staging buffers (pages.h has the
+ * state diagram).
+ *
+ * Every page goes to the disk from a staging buffer, never from its own frame. So a write to a page of the
+ * last snapshot waits only if no buffer is free: then its answer is postponed until a write-out completes.
+ * A buffer is FREE, then holds a copy (COPIED), is on its way to the disk (WRITING), or was refused by
+ * the store (FAILED) and is given to it again later.
+ */
+#ifndef CKPT_COW_H
+#define CKPT_COW_H
+
+#include "pages.h"
+#include "store.h"
+
+extern uint32_t epoch_now;
+
+struct cow_counters {
+	uint64_t dirty;                 /* pages on the list of this epoch */
+	uint64_t snap;                  /* pages of the last snapshot not yet copied */
+	uint64_t copies;                /* copied because somebody wrote to them */
+	uint64_t postponed;             /* answers that had to wait for a buffer */
+	uint64_t waiting;               /* of these, still waiting */
+	unsigned buffers, busy, failed;
+};
+extern struct cow_counters cow;
+
+/* `buffers` staging buffers, from server memory. False: not enough. */
+bool cow_init(unsigned buffers);
+
+/* Somebody is to write to this page: it becomes DIRTY and the kernel is told. False: no buffer is free for the
+ * old content; the kernel is told as soon as there is one. */
+bool cow_writable(pfn_t f);
+
+/* The same without patience and without telling the kernel: the caller itself gives the page new content.
+ * False: not now. */
+bool cow_take(pfn_t f);
+
+/* The page's content is no longer wanted: it is a hole from the next snapshot on. Its frame goes when that
+ * is committed. The kernel and the clients hold no reference to it any more. */
+void cow_discard(pfn_t f);
+
+/* All dirty pages are the snapshot. In constant time. */
+void cow_snapshot(void);
+
+/* Has every page of the snapshot reached the disk? */
+bool cow_snapshot_saved(void);
+
+/* One unit of writing: gives the store one page. False: nothing to do now. */
+bool cow_write_unit(struct store *st);
+
+/* Gives FAILED buffers to the store again. */
+void cow_retry_failed(void);
+/* Status of the last failure. */
+int cow_failure(void);
+
+#endif

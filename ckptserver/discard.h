@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: BSD-2-Clause
+ * Giving up ranges of a client's store.
+ *
+ * Pages in memory are given up one by one. For those on disk the range is remembered until the next snapshot, and
+ * belongs to it: its commit begins by removing the ranges that were remembered before. Until then a page that is
+ * read anew within such a range is zero, whatever the disk still holds.
+ */
+#ifndef CKPT_DISCARD_H
+#define CKPT_DISCARD_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <l4/types.h>
+
+struct discard_range {
+	uint32_t client;
+	uint64_t first, end;            /* page numbers */
+};
+
+/* The pages of [first, first + bytes) of the store of the client's space become zero. Mappings of them
+ * are revoked. Returns L4_CKPT_*; BUSY: ask again. */
+uint64_t discard_request(L4_ThreadId_t client, uint64_t first, uint64_t bytes);
+
+/* The store of a space that has died. */
+void discard_client(uint32_t client);
+
+/* Is the disk's content of this page given up already? */
+bool discard_hides(uint64_t key);
+
+/* A snapshot: what was remembered belongs to it. In constant time. */
+void discard_snapshot(void);
+/* The next range of the snapshot whose removal the store has not been asked for, or NULL. */
+const struct discard_range *discard_next(void);
+/* The store has removed it. */
+void discard_removed(void);
+
+#endif

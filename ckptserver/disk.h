@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: BSD-2-Clause
+ * The disk that carries the checkpoint partition. One driver today (virtio_blk.c); AHCI and NVMe go
+ * behind the same functions. disk_dev is what the store works on (store/blkdev.h has the rules).
+ *
+ * Only the fault thread calls these. Buffers lie in memory that pages.c gave out, because the device
+ * reads and writes them by physical address.
+ */
+#ifndef CKPT_DISK_H
+#define CKPT_DISK_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "blkdev.h"
+
+#define DISK_IRQ        16              /* kernel interrupt (MSI) of the disk */
+
+extern struct blkdev disk_dev;
+
+/* Finds and starts the disk. False: there is none that can be used; a found one was complained of. */
+bool disk_init(void);
+
+/* Size of the whole disk in sectors of 512 bytes. */
+uint64_t disk_sectors(void);
+
+/* For messages, e.g. "virtio-blk 00:04.0". */
+const char *disk_name(void);
+
+/* Confines disk_dev to a partition. Until then it has no blocks. */
+void disk_set_partition(uint64_t first_sector, uint64_t last_sector);
+
+/* Reads one sector of the whole disk; waits for it. 0 on success. Before recovery only. */
+int disk_read_sector(uint64_t sector, void *buf);
+
+/* Completes what the device has finished; called on its interrupt. Returns how many blocks. */
+unsigned disk_interrupt(void);
+
+/* Is a request complete for which no interrupt will come? Then call disk_interrupt. */
+bool disk_needs_poll(void);
+
+/* Blocks and flushes submitted and not completed. */
+unsigned disk_in_flight(void);
+
+#endif

@@ -1,0 +1,278 @@
+/* SPDX-License-Identifier: BSD-2-Clause
+ * Kernel object events. A page of the client "kernel" is found by its object number, which is its page
+ * number in the store.
+ *
+ * An event is told once by the kernel, so one that cannot be answered at once is remembered, in two bits per
+ * object: there is room for every object there can be, and remembering cannot fail.
+ * A stale event is remembered by the page itself (cow.c, postponed).
+ */
+#include "kobj.h"
+
+#include <kernel/objects.h>
+#include <l4/framecontrol.h>
+
+#include "commit.h"
+#include "cow.h"
+#include "discard.h"
+#include "log.h"
+#include "reclaim.h"
+#include "server.h"
+
+uint64_t kobj_stopped;
+
+enum deferred { DEFER_NOTHING, DEFER_NEED, DEFER_FRESH, DEFER_DISCARD };
+
+#define THREADS         (1u << L4_THREAD_BITS)
+#define FIRST_TCB       L4_TABLE_PAGES
+#define FIRST_UTCB      (FIRST_TCB + THREADS)
+#define FIRST_SPACE     (FIRST_UTCB + THREADS)
+#define OBJECTS         (FIRST_SPACE + L4_MAX_SPACES)
+
+static uint8_t *defer_map;              /* 2 bits per object */
+static uint64_t deferred;
+
+bool kobj_init(void)
+{
+	defer_map = server_alloc(OBJECTS / 4);
+	return defer_map;
+}
+
+uint64_t kobj_deferred(void)
+{
+	return deferred;
+}
+
+/* ---- Remembered events ------------------------------------------------------------------------ */
+
+static bool obj_slot(uint32_t obj, uint32_t *slot)
+{
+	static const uint32_t first[L4_OBJ_TYPES] = {
+		[L4_OBJ_TABLE] = 0, [L4_OBJ_TCB] = FIRST_TCB,
+		[L4_OBJ_UTCB] = FIRST_UTCB, [L4_OBJ_SPACE] = FIRST_SPACE,
+	};
+	static const uint32_t count[L4_OBJ_TYPES] = {
+		[L4_OBJ_TABLE] = L4_TABLE_PAGES, [L4_OBJ_TCB] = THREADS,
+		[L4_OBJ_UTCB] = THREADS, [L4_OBJ_SPACE] = L4_MAX_SPACES,
+	};
+	uint32_t type = L4_OBJ_TYPE(obj);
+
+	if (type >= L4_OBJ_TYPES || L4_OBJ_INDEX(obj) >= count[type])
+		return false;
+	*slot = first[type] + L4_OBJ_INDEX(obj);
+	return true;
+}
+
+static uint32_t slot_obj(uint32_t slot)
+{
+	if (slot >= FIRST_SPACE)
+		return L4_OBJ(L4_OBJ_SPACE, slot - FIRST_SPACE);
+	if (slot >= FIRST_UTCB)
+		return L4_OBJ(L4_OBJ_UTCB, slot - FIRST_UTCB);
+	if (slot >= FIRST_TCB)
+		return L4_OBJ(L4_OBJ_TCB, slot - FIRST_TCB);
+	return L4_OBJ(L4_OBJ_TABLE, slot);
+}
+
+static unsigned defer_get(uint32_t slot)
+{
+	return defer_map[slot / 4] >> slot % 4 * 2 & 3;
+}
+
+static void defer_set(uint32_t slot, unsigned what)
+{
+	unsigned shift = slot % 4 * 2;
+
+	deferred -= defer_get(slot) != DEFER_NOTHING;
+	deferred += what != DEFER_NOTHING;
+	defer_map[slot / 4] = (uint8_t)((defer_map[slot / 4] & ~(3u << shift)) | what << shift);
+}
+
+static void defer(uint32_t obj, unsigned what)
+{
+	uint32_t slot;
+
+	if (obj_slot(obj, &slot))
+		defer_set(slot, what);
+}
+
+/* ---- Answers ---------------------------------------------------------------------------------- */
+
+static void supply(uint32_t obj, pfn_t f)
+{
+	page_of(f)->flags |= PG_SUPPLIED | PG_USED;
+	fc_push(L4_FC_SUPPLY, obj, f);
+}
+
+void kobj_loaded(uint32_t obj, pfn_t f)
+{
+	if (f)
+		supply(obj, f);
+	else
+		fc_push(L4_FC_DAMAGED, obj, 0);
+}
+
+static void need(uint32_t obj)
+{
+	pfn_t f = page_find(KEY(CLIENT_KERNEL, obj));
+
+	if (f) {
+		if (!(page_of(f)->flags & (PG_LOADING | PG_DEAD | PG_DOOMED)))
+			supply(obj, f);
+		return;
+	}
+	if (!commit_persistent()) {
+		fc_push(L4_FC_DAMAGED, obj, 0);
+		return;
+	}
+	switch (load_start(KEY(CLIENT_KERNEL, obj))) {
+	case LOAD_NOW:
+		supply(obj, page_find(KEY(CLIENT_KERNEL, obj)));
+		break;
+	case LOAD_NO_FRAME:
+		defer(obj, DEFER_NEED);
+		break;
+	case LOAD_DAMAGED:
+		fc_push(L4_FC_DAMAGED, obj, 0);
+		break;
+	case LOAD_WAIT:
+		break;
+	}
+}
+
+static void fresh(uint32_t obj)
+{
+	pfn_t f = page_find(KEY(CLIENT_KERNEL, obj));
+	struct page *p;
+
+	if (!f)
+		f = frame_get(KEY(CLIENT_KERNEL, obj), false);
+	if (!f || page_of(f)->flags & PG_LOADING || !cow_take(f)) {
+		defer(obj, DEFER_FRESH);
+		return;
+	}
+	p = page_of(f);
+	if (p->flags & PG_SUPPLIED)
+		return;                         /* asked for twice */
+	p->flags = (uint8_t)((p->flags & ~(PG_DEAD | PG_DOOMED)) | PG_SUPPLIED | PG_USED);
+	page_zero(page_data(f));
+	fc_push(L4_FC_SUPPLY_FRESH, obj, f);
+}
+
+static void discard(uint32_t obj)
+{
+	pfn_t f = page_find(KEY(CLIENT_KERNEL, obj));
+
+	defer(obj, DEFER_NOTHING);
+	if (f && page_of(f)->flags & PG_LOADING) {
+		page_of(f)->flags |= PG_DOOMED;
+		return;
+	}
+	if (!f) {
+		if (!commit_persistent())
+			return;
+		f = frame_get(KEY(CLIENT_KERNEL, obj), false);
+	}
+	if (f)
+		cow_discard(f);
+	else
+		defer(obj, DEFER_DISCARD);
+}
+
+/* A page about to be written, if we know it and it is not writable already. */
+static void writable_too(uint32_t obj)
+{
+	pfn_t f = page_find(KEY(CLIENT_KERNEL, obj));
+
+	if (f && page_of(f)->flags & PG_SUPPLIED && page_of(f)->epoch != epoch_now &&
+	    !(page_of(f)->flags & PG_POSTPONED))
+		cow_writable(f);
+}
+
+/* A thread that writes one of its objects writes all three before long: answering them together saves it two
+ * more stops after each snapshot. */
+static void stale(uint64_t pfn)
+{
+	struct page *p;
+	uint32_t obj, type;
+
+	if (!page_valid(pfn))
+		return;
+	p = page_of((pfn_t)pfn);
+	if (p->flags & (PG_DEAD | PG_DOOMED | PG_LOADING))
+		return;                         /* discarded meanwhile: nobody waits */
+	cow_writable((pfn_t)pfn);
+	p->flags |= PG_USED;
+	if (KEY_CLIENT(p->key) != CLIENT_KERNEL)
+		return;
+	obj = (uint32_t)KEY_VPN(p->key);
+	type = L4_OBJ_TYPE(obj);
+	if (type != L4_OBJ_TCB && type != L4_OBJ_UTCB)
+		return;
+	writable_too(L4_OBJ(L4_OBJ_TABLE, L4_OBJ_INDEX(obj) / L4_TABLE_PER_PAGE));
+	writable_too(L4_OBJ(type == L4_OBJ_TCB ? L4_OBJ_UTCB : L4_OBJ_TCB, L4_OBJ_INDEX(obj)));
+}
+
+void kobj_event(uint64_t word)
+{
+	uint64_t name = word & L4_EV_NAME_MASK;
+
+	switch (word >> L4_EV_SHIFT) {
+	case L4_EV_NEED:
+		need((uint32_t)name);
+		break;
+	case L4_EV_FRESH:
+		fresh((uint32_t)name);
+		break;
+	case L4_EV_STALE:
+		stale(name);
+		break;
+	case L4_EV_DISCARD:
+		discard((uint32_t)name);
+		break;
+	case L4_EV_SPACE_DIED:
+		discard_client((uint32_t)name);
+		break;
+	case L4_EV_STOPPED:
+		kobj_stopped++;
+		log_error("thread=%lu stopped: its saved state cannot be used", name);
+		break;
+	default:
+		log_error("kernel event 0x%lx is not known", word);
+	}
+}
+
+void kobj_retry(void)
+{
+	for (uint32_t byte = 0; deferred && byte < OBJECTS / 4; byte++) {
+		for (uint32_t i = 0; defer_map[byte] && i < 4; i++) {
+			uint32_t slot = byte * 4 + i, obj = slot_obj(slot);
+			unsigned what = defer_get(slot);
+
+			if (!what)
+				continue;
+			defer_set(slot, DEFER_NOTHING);
+			if (what == DEFER_NEED)
+				need(obj);
+			else if (what == DEFER_FRESH)
+				fresh(obj);
+			else
+				discard(obj);
+			if (defer_get(slot))
+				return;         /* nothing has got better */
+		}
+	}
+}
+
+uint32_t kobj_space_of(uint64_t number)
+{
+	pfn_t f;
+	const struct tte *entry;
+
+	if (number >= THREADS)
+		return 0;
+	f = page_find(KEY(CLIENT_KERNEL, L4_OBJ(L4_OBJ_TABLE, number / L4_TABLE_PER_PAGE)));
+	if (!f)
+		return 0;
+	entry = (const struct tte *)page_data(f) + number % L4_TABLE_PER_PAGE;
+	return entry->flags & TTE_EXISTS ? entry->space : 0;
+}

@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: BSD-2-Clause
+ * The kernel command line, as far as it concerns ckptserver.
+ *
+ * Words are separated by blanks; a word that is not one of ours is somebody else's and left alone,
+ * except that an unknown or malformed `ckpt.*` word is reported, because a misspelt option that is
+ * silently ignored is worse than a message. docs/command-line.md lists them all.
+ */
+#ifndef CKPT_OPTIONS_H
+#define CKPT_OPTIONS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum { RESUME_LATEST, RESUME_NONE, RESUME_GENERATION };
+enum { FORMAT_EMPTY, FORMAT_YES, FORMAT_FORCE };
+
+struct options {
+	uint64_t interval_us;           /* between two snapshots; 0: only on demand */
+	int      resume;                /* RESUME_* */
+	uint64_t resume_gen;            /* for RESUME_GENERATION */
+	int      format;                /* FORMAT_*: what may be overwritten on the partition */
+	bool     require;               /* ckpt.require=yes: do not run without a partition */
+	uint64_t store_pages;           /* size of the root client's store at genesis, 4 KiB pages */
+	uint64_t chaos;                 /* seed; 0: no chaos */
+	unsigned buffers;               /* staging buffers; 0: by memory size */
+	char     root[40];              /* archive name of the root task */
+	char     bad[40];               /* first ckpt.* word that made no sense; empty: none */
+};
+
+#define OPTIONS_INTERVAL_US     100000
+#define OPTIONS_STORE_PAGES     (1ul << 20)     /* 4 GiB of virtual memory */
+
+/* Sets every field from the text (which need not be well formed). Never fails. */
+void options_parse(struct options *o, const char *cmdline);
+
+/* A duration such as 500us, 10ms, 2s or off; a bare number is in milliseconds. Returns false if
+ * it is none or longer than a day. */
+bool options_duration(const char *text, size_t len, uint64_t *us);
+
+#endif

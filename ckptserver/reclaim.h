@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: BSD-2-Clause
+ * Getting frames back from clean pages, and reading pages from the store.
+ */
+#ifndef CKPT_RECLAIM_H
+#define CKPT_RECLAIM_H
+
+#include "pages.h"
+
+#define FRAMES_RESERVE_OBJECTS  0       /* kernel objects may take the last frame */
+#define FRAMES_RESERVE_CLIENTS  64      /* clients leave that many to kernel objects */
+
+/* A frame for this page, taken from a clean page if none is free. 0: there is none now; a snapshot has been
+ * asked for, so that dirty pages become clean, and the caller tries again later. */
+pfn_t frame_get(uint64_t key, bool zero);
+
+/* Takes the page from whoever uses it, and if it is clean drops it. even_used: without a second chance. False: it is
+ * needed this moment, or dirty. */
+bool reclaim_page(pfn_t f, bool even_used);
+
+/* Revokes every mapping of the frame; returns the accesses (L4_RIGHT_*) made through them. */
+unsigned long reclaim_unmap(pfn_t f);
+
+/* Keeps a stock of free frames; called after each message, in small steps. */
+void reclaim_some(void);
+
+/* Begin to read the page. LOAD_NOW: it is there; LOAD_WAIT: load_finished will be told; LOAD_NO_FRAME. */
+enum load_result { LOAD_NOW, LOAD_WAIT, LOAD_NO_FRAME, LOAD_DAMAGED };
+enum load_result load_start(uint64_t key);
+
+/* Reads that failed for a disk error are made again. */
+void load_retry(void);
+bool load_retry_wanted(void);
+
+struct load_counters {
+	uint64_t reads, damaged, dropped, evicted;
+};
+extern struct load_counters load_count;
+
+#endif

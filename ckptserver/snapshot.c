@@ -1,0 +1,119 @@
+/* SPDX-License-Identifier: BSD-2-Clause
+ * Snapshot.
+ *
+ * The order is: read every event that the kernel has for us (an eviction or a discard must not be split by the
+ * epoch's end); answer what was postponed; advance the epoch; swap the dirty lists; go on. Nothing here
+ * walks memory. What follows, the copying, is ordinary work beside the running world.
+ *
+ * The message loop (main.c) has the function that reads one kernel message; the snapshot uses it.
+ */
+#include "snapshot.h"
+
+#include <l4/schedule.h>
+
+#include "chaos.h"
+#include "commit.h"
+#include "cow.h"
+#include "io.h"
+#include "log.h"
+#include "loop.h"
+#include "pending.h"
+#include "server.h"
+#include "writer.h"
+
+#define TICK_US         20000ul         /* while something is to be tried again */
+#define TRIES           8u
+#define LONG_US         1000000ul
+
+struct snapshot_counters snapshot_count;
+
+static struct {
+	bool alive, wanted;
+	uint64_t next_tsc;
+} s;
+
+void snapshot_begin(void)
+{
+	s.alive = true;
+	s.next_tsc = rdtsc() + time_ticks(options.interval_us);
+}
+
+void snapshot_want(void)
+{
+	s.wanted = true;
+}
+
+void snapshot_interval_changed(void)
+{
+	s.next_tsc = rdtsc() + time_ticks(options.interval_us);
+}
+
+uint64_t snapshot_number(void)
+{
+	return snapshot_count.taken;
+}
+
+bool snapshot_due(uint64_t tsc)
+{
+	if (!s.alive || !commit_persistent() || !commit_idle())
+		return false;
+	return s.wanted || (options.interval_us && tsc >= s.next_tsc) || chaos_roll(CHAOS_SNAPSHOT);
+}
+
+void snapshot_committed(void)
+{
+	uint64_t now = rdtsc();
+
+	/* Late: begin the next interval now, not a burst of snapshots. */
+	if (s.next_tsc + time_ticks(options.interval_us) < now)
+		s.next_tsc = now;
+}
+
+uint64_t snapshot_patience(uint64_t tsc)
+{
+	uint64_t us = LONG_US;
+
+	if (!s.alive || !commit_persistent())
+		return us;
+	if (commit_idle() && s.wanted)
+		return 0;
+	if (!commit_idle() || pending_count())
+		us = TICK_US;
+	if (commit_idle() && options.interval_us) {
+		uint64_t left = s.next_tsc > tsc ? time_us(s.next_tsc - tsc) + 1 : 0;
+
+		if (left < us)
+			us = left;
+	}
+	return us;
+}
+
+void snapshot_take(uint64_t entry)
+{
+	uint64_t clock, ns;
+	long r = L4_FC_BUSY;
+
+	for (unsigned i = 0; i < TRIES && r == L4_FC_BUSY; i++) {
+		loop_drain();
+		if (cow.waiting)
+			return;                 /* answers first; the writer is on it */
+		r = fc_now(L4_FC_SNAPSHOT, 0, 0);
+	}
+	if (r < 0) {
+		if (r != L4_FC_BUSY)
+			log_error("snapshot refused by the kernel, result %ld", r);
+		return;
+	}
+	clock = L4_SystemClock().raw;
+	cow_snapshot();
+	snapshot_count.taken++;
+	commit_snapshot(clock, entry);
+	s.wanted = false;
+	s.next_tsc += time_ticks(options.interval_us);
+	writer_wake();
+	ns = time_ns(rdtsc() - entry);
+	snapshot_count.last_ns = ns;
+	snapshot_count.total_ns += ns;
+	if (ns > snapshot_count.max_ns)
+		snapshot_count.max_ns = ns;
+}

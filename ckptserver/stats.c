@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: BSD-2-Clause
+ * Figures, gathered from those who count.
+ */
+#include "stats.h"
+
+#include "commit.h"
+#include "cow.h"
+#include "kobj.h"
+#include "pagefault.h"
+#include "reclaim.h"
+#include "recover.h"
+#include "server.h"
+#include "snapshot.h"
+
+void stats_get(struct L4_CkptStat *s)
+{
+	struct store_stats st = { 0 };
+
+	if (commit_persistent())
+		store_stats(commit_store(), &st);
+	*s = (struct L4_CkptStat){
+		.generation = commit_generation(),
+		.boot = commit_boot(),
+		.interval_us = options.interval_us,
+		.pause_last_ns = snapshot_count.last_ns,
+		.pause_max_ns = snapshot_count.max_ns,
+		.pause_mean_ns = snapshot_count.taken ? snapshot_count.total_ns / snapshot_count.taken : 0,
+		.checkpoints = commit_count.commits,
+		.failures = commit_count.failures,
+		.pages_last = commit_count.last_pages,
+		.bytes_last = commit_count.last_bytes,
+		.bytes_total = commit_count.total_bytes,
+		.write_last_us = commit_count.last_write_us,
+		.committed_us = commit_count.committed_clock_us,
+		.copies = cow.copies,
+		.postponed = cow.postponed,
+		.faults = pagefault_count,
+		.reads = load_count.reads,
+		.frames = frames_total(),
+		.frames_free = frames_free(),
+		.frames_dirty = cow.dirty,
+		.store_blocks = st.blocks,
+		.store_free = st.free,
+		.threads = recover_result.threads,
+		.recovered = recover_result.generation,
+		.stopped = kobj_stopped,
+	};
+}
