@@ -249,7 +249,7 @@ struct source {
 };
 
 /* May W be set in a leaf of dst at once? Makes dst current if so. */
-static bool hardware_w(struct ptab *dst, pfn_t pfn, unsigned rights)
+static always_inline bool hardware_w(struct ptab *dst, pfn_t pfn, unsigned rights)
 {
 	if (!(rights & L4_RIGHT_W))
 		return false;
@@ -279,7 +279,7 @@ static void map_extend(struct ptab *dst, struct ptab_path *p, u32 n, unsigned ri
 enum room { ROOM_FREE, ROOM_SAME, ROOM_KEEP, ROOM_DENIED, ROOM_MORE };
 
 /* Look at what stands in the destination and clear it away if it must go. The path is walked again after a removal. */
-static enum room make_room(const struct source *s, struct ptab *dst, vaddr_t dva, struct ptab_path *p, unsigned *n,
+static always_inline enum room make_room(const struct source *s, struct ptab *dst, vaddr_t dva, struct ptab_path *p, unsigned *n,
 	struct mapdb_work *work)
 {
 	u64 pte;
@@ -305,7 +305,7 @@ static enum room make_room(const struct source *s, struct ptab *dst, vaddr_t dva
 }
 
 /* The pools can give what one mapping needs. The path may have changed if they had to evict. */
-static bool make_pool(u32 guard, bool node, struct ptab *dst, vaddr_t dva, struct ptab_path *p, unsigned *n)
+static always_inline bool make_pool(u32 guard, bool node, struct ptab *dst, vaddr_t dva, struct ptab_path *p, unsigned *n)
 {
 	if (likely((!node || nodes.free_count) && *n == 4))
 		return true;
@@ -325,7 +325,7 @@ static bool make_pool(u32 guard, bool node, struct ptab *dst, vaddr_t dva, struc
 	return true;
 }
 
-static enum mapdb_result map_page(const struct source *s, struct ptab *dst, vaddr_t dva, unsigned rights,
+static always_inline enum mapdb_result map_page(const struct source *s, struct ptab *dst, vaddr_t dva, unsigned rights,
 	struct mapdb_work *work)
 {
 	struct ptab_path p;

@@ -149,22 +149,36 @@ static inline unsigned path_slot(vaddr_t va, unsigned i)
 	return (unsigned)(va >> (39 - 9 * i)) & (TABLE_ENTRIES - 1);
 }
 
+/* The entry for va in the table that `entry` points to. */
+static inline u64 *path_entry(u64 entry, vaddr_t va, unsigned i)
+{
+	return (u64 *)phys_to_virt(entry & PTE_ADDR) + path_slot(va, i);
+}
+
 /* Fills p->e[0 .. n-1] and returns n, 0 without a root. All but e[n-1] are present and point to tables; e[n-1] is
  * absent, or a leaf (n is 4, or 3 with PTE_PS). va must be a user address. */
 static inline unsigned ptab_walk(const struct ptab *pt, vaddr_t va, struct ptab_path *p)
 {
-	u64 *t;
+	u64 *e, entry;
 
 	if (unlikely(!pt->root))
 		return 0;
-	t = phys_to_virt(pt->root);
-	for (unsigned i = 0; i < 3; i++) {
-		p->e[i] = t + path_slot(va, i);
-		if (!(*p->e[i] & PTE_P) || (*p->e[i] & PTE_PS))
-			return i + 1;
-		t = phys_to_virt(*p->e[i] & PTE_ADDR);
-	}
-	p->e[3] = t + path_slot(va, 3);
+	e = path_entry(pt->root, va, 0);
+	p->e[0] = e;
+	entry = *e;
+	if (unlikely(!(entry & PTE_P)))
+		return 1;
+	e = path_entry(entry, va, 1);
+	p->e[1] = e;
+	entry = *e;
+	if (unlikely(!(entry & PTE_P)))
+		return 2;
+	e = path_entry(entry, va, 2);
+	p->e[2] = e;
+	entry = *e;
+	if ((entry & (PTE_P | PTE_PS)) != PTE_P)
+		return 3;
+	p->e[3] = path_entry(entry, va, 3);
 	return 4;
 }
 

@@ -34,10 +34,8 @@ static u32 table_alloc(struct ptab *pt, unsigned level, vaddr_t base, u32 up)
 		tables.free = tables.table[t].up;
 	} else {
 		t = tables.fresh++;
-		for (unsigned i = 0; i < TABLE_ENTRIES; i++) {
-			table_entries(t)[i] = 0;
-			tables.node[(u64)t * TABLE_ENTRIES + i] = 0;
-		}
+		__builtin_memset(table_entries(t), 0, PAGE_SIZE);
+		__builtin_memset(&tables.node[(u64)t * TABLE_ENTRIES], 0, TABLE_ENTRIES * sizeof(u32));
 	}
 	tables.free_count--;
 	m = &tables.table[t];
@@ -106,19 +104,15 @@ void ptab_extend(struct ptab *pt, vaddr_t va, struct ptab_path *p, unsigned n, u
 	}
 }
 
-/* Take W from every entry of a table that some have it in. */
+/* Take W from every entry of a table. Looking which have it would take longer. */
 static void table_protect(u32 t)
 {
-	struct table *m = &tables.table[t];
 	u64 *e = table_entries(t);
 
-	for (unsigned left = m->writable; left; e++) {
-		if (*e & PTE_W) {
-			*e &= ~PTE_W;
-			left--;
-		}
-	}
-	m->writable = 0;
+#pragma GCC unroll 16
+	for (unsigned i = 0; i < TABLE_ENTRIES; i++)
+		e[i] &= ~PTE_W;
+	tables.table[t].writable = 0;
 }
 
 void ptab_enable_path(struct ptab *pt, struct ptab_path *p, unsigned levels)
@@ -131,7 +125,11 @@ void ptab_enable_path(struct ptab *pt, struct ptab_path *p, unsigned levels)
 			continue;
 		t = entry_child(*e);
 		if (tables.table[t].writable) {
-			table_protect(t);
+			/* Often the only one is the one on the path. */
+			if (*p->e[i + 1] & PTE_W)
+				ptab_clear_w(p->e[i + 1]);
+			if (tables.table[t].writable)
+				table_protect(t);
 			/* A processor may hold the lower entries by themselves, without the upper one's W folded in. */
 			pt->tlb_gen++;
 		}
