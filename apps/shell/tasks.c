@@ -68,9 +68,10 @@ static void print_threads(L4_Word_t task)
 	struct task_thread_info t;
 
 	for (L4_Word_t from = 0; task_thread_info(task, from, &t) == TASK_OK; from = (t.thread >> L4_VERSION_BITS) + 1) {
+		int sleeps = t.partner == t.thread;     /* receives from itself, until the timeout */
 		L4_TermPrintf("      %8lu.%-4lu %-11s ", t.thread >> L4_VERSION_BITS,
-			      t.thread & 0xffffffff, state_name(t.state));
-		print_partner(t.partner);
+			      t.thread & 0xffffffff, sleeps ? "sleep" : state_name(t.state));
+		print_partner(sleeps ? L4_NILTHREAD : t.partner);
 		L4_TermPrintf(" %4lu %6lu.%03lu s\n", t.priority, t.cpu_us / 1000000, t.cpu_us / 1000 % 1000);
 	}
 }
