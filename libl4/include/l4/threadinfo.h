@@ -7,7 +7,8 @@
  * lost. Words of MRs not named below are 0. If rax is 0 the MRs are not written.
  *
  * Privileged: the caller's address space must be that of the root task or of sigma0; else rax = 0 and ErrorCode =
- * L4_ERR_NO_PRIVILEGE. After a search that found nothing ErrorCode = L4_ERR_NONE; a number of 2^18 or more finds nothing.
+ * L4_ERR_NO_PRIVILEGE. After a search that found nothing, as with a number of 2^18 or more, it is
+ * L4_ERR_INVALID_THREAD.
  * May wait for the TCB of the thread to be paged in; if it is damaged, what is only there is 0.
  */
 #ifndef L4_THREADINFO_H

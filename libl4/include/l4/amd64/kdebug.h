@@ -8,8 +8,9 @@
 
 #include <l4/types.h>
 
-/* Stops in the kernel debugger, if there is one, showing a text; otherwise the kernel prints the text and the
- * thread goes on. The argument is a string literal (it may be empty). */
+/* A breakpoint with a text for a kernel debugger. This kernel has none: the thread gets a breakpoint exception, with the
+ * text at the address that the instruction after the next would load into rax. The argument is a string literal (it may be
+ * empty). */
 #define L4_KDB_Enter(str...)					\
 	__asm__ __volatile__ (					\
 		"int3\n\t"					\
@@ -26,8 +27,8 @@ L4_INLINE void L4_KDB_PrintChar(char c)
 	__asm__ __volatile__("int3\n\tcmpb %1, %%al" : : "a"(c), "i"(L4_KDB_PRINT_CHAR) : "cc", "memory");
 }
 
-/* Prints a string that ends with a zero byte. The kernel reads it through the caller's mapping; a page
- * that is not mapped ends the string. */
+/* Prints a string that ends with a zero byte, at most 256 bytes of it. A page that is not mapped at the moment ends it, too:
+ * text that must appear is better printed by l4_printf (l4/print.h). */
 L4_INLINE void L4_KDB_PrintString(const char *s)
 {
 	__asm__ __volatile__("int3\n\tcmpb %1, %%al" : : "a"(s), "i"(L4_KDB_PRINT_STRING) : "cc", "memory");
@@ -38,7 +39,7 @@ L4_INLINE void L4_KDB_ClearPage(void)
 	__asm__ __volatile__("int3\n\tcmpb $2, %%al" : : : "cc", "memory");
 }
 
-/* A character typed at the kernel's port, or -1 when there is none. The kernel need not support this. */
+/* The following exist so that programs compile. This kernel supports none of them: they are breakpoint exceptions. */
 L4_INLINE char L4_KDB_ReadChar(void)
 {
 	char c = (char)-1;
