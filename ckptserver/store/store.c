@@ -90,7 +90,7 @@ int store_init(void *arena, size_t bytes, struct blkdev *dev, struct store **out
 	struct store *st;
 
 	while (nodes >= STORE_MIN_NODES && store_arena_bytes(dev->blocks, nodes) > bytes)
-		nodes -= 1 + nodes / 64;
+		nodes -= 1 + nodes / 1024;
 	if (nodes < STORE_MIN_NODES || ((uintptr_t)arena & (FMT_BLOCK - 1)))
 		return STORE_NOMEM;
 	at = pages + (size_t)(FIXED_PAGES + nodes) * FMT_BLOCK;

@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: BSD-2-Clause
+ * A simulated disk with a volatile write cache, for the tests of the checkpoint store.
+ *
+ * Requests are completed one at a time, in an order drawn from a seed. While recording, every submission and
+ * completion is an event of a log; afterwards the log can be cut at any event and the disk be rebuilt as a power
+ * cut there may have left it: what was completed before a flush was submitted that completed before the cut
+ * is there; of everything else any subset of 512-byte sectors is.
+ */
+#ifndef STORE_SIM_H
+#define STORE_SIM_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "blkdev.h"
+
+#define SIM_SECTOR      512u
+
+uint64_t sim_random(uint64_t *seed);
+uint64_t sim_below(uint64_t *seed, uint64_t n);         /* 0 .. n-1 */
+
+/* Sparse disk content. */
+struct sim_image {
+	uint64_t   blocks;
+	uint8_t ***groups;              /* [block / 512][block % 512] */
+};
+void sim_image_make(struct sim_image *im, uint64_t blocks);
+void sim_image_free(struct sim_image *im);
+void sim_image_copy(struct sim_image *to, const struct sim_image *from);
+void sim_image_get(const struct sim_image *im, uint64_t block, void *page);
+void sim_image_put(struct sim_image *im, uint64_t block, const void *page);
+
+enum sim_event_kind { SIM_WRITE, SIM_WRITTEN, SIM_FLUSH, SIM_FLUSHED, SIM_MARK };
+struct sim_event {
+	enum sim_event_kind kind;
+	size_t    begin;                /* WRITTEN, FLUSHED: the event of the submission */
+	uint64_t  block;                /* WRITE; MARK: the caller's number */
+	uint8_t  *content;              /* WRITE */
+};
+
+struct sim {
+	struct blkdev     dev;          /* first: the store gets its address */
+	struct sim_image *image;        /* what reads see: all completed writes */
+	uint64_t          seed;
+	struct blkreq    *pending[4096];
+	size_t            pending_event[4096];
+	uint64_t          pending_sum[4096];
+	unsigned          pending_count;
+	bool              in_submit;
+
+	bool              record;
+	struct sim_event *log;
+	size_t            log_count, log_size;
+
+	/* Faults. Operations are counted from 1. */
+	uint64_t          ops, fail_at;         /* this one fails; a failed write leaves the block unchanged or torn */
+	unsigned          fail_per_1000;        /* each one fails with this probability */
+	bool              fail_reads;           /* faults hit reads as well */
+	uint64_t          failed;
+	bool            (*drop_flush)(struct sim *, uint64_t previous_write); /* true: report success, do nothing */
+	uint64_t        (*redirect)(struct sim *, uint64_t block);            /* where a write really goes */
+	uint64_t          last_write;           /* block of the last write submitted */
+	uint64_t          reads, writes, flushes;
+	const char       *violation;            /* a rule of blkdev.h was broken */
+};
+
+void sim_make(struct sim *s, struct sim_image *im, uint64_t seed);
+void sim_end(struct sim *s);
+void sim_mark(struct sim *s, uint64_t number);
+
+/* Cutting the log. `durable` is an image that has everything that is durable at the cut; events must be
+ * visited in order. */
+struct sim_cut {
+	const struct sim *s;
+	struct sim_image *durable;      /* starts as the disk before recording */
+	size_t            at;           /* the power goes before this event */
+	size_t           *loose;        /* WRITE events that are not durable, in order of completion, then the rest */
+	size_t            loose_count, loose_size;
+	uint8_t          *completed;    /* per event: WRITE completed at index+1 … */
+};
+enum sim_policy { SIM_NONE, SIM_ALL, SIM_PREFIX, SIM_SUBSET, SIM_DROP_ONE, SIM_ONLY_ONE, SIM_TORN, SIM_POLICIES };
+void sim_cut_begin(struct sim_cut *c, const struct sim *s, struct sim_image *durable);
+bool sim_cut_next(struct sim_cut *c);   /* moves the cut behind one more event; false at the end */
+void sim_cut_end(struct sim_cut *c);
+/* Put loose writes on the image as the policy and the seed say; undo takes them off again. */
+struct sim_undo { uint64_t *block; uint8_t *content; size_t count; };
+void sim_cut_apply(struct sim_cut *c, enum sim_policy p, uint64_t *seed, struct sim_undo *u);
+void sim_cut_undo(struct sim_cut *c, struct sim_undo *u);
+
+#endif
