@@ -46,6 +46,13 @@ bool chaos_roll(enum chaos_event e)
 	return state && (chaos_random() >> 20) % one_in[e] == 0;
 }
 
+static void protect(pfn_t f)
+{
+	const struct page *p = page_of(f);
+
+	fc_now(L4_FC_PROTECT, f, p->flags & PG_SUPPLIED ? L4_FC_IS_OBJECT | KEY_VPN(p->key) : 0);
+}
+
 void chaos_act(void)
 {
 	if (!state)
@@ -63,6 +70,6 @@ void chaos_act(void)
 		pfn_t f = page_next(&hand);
 
 		if (f && page_of(f)->epoch == epoch_now && !(page_of(f)->flags & (PG_DEAD | PG_LOADING)))
-			fc_now(L4_FC_PROTECT, f, 0);
+			protect(f);
 	}
 }

@@ -6,6 +6,7 @@
 #include <l4/framecontrol.h>
 
 #include "chaos.h"
+#include "commit.h"
 #include "log.h"
 #include "objcheck.h"
 #include "server.h"
@@ -167,11 +168,27 @@ bool cow_writable(pfn_t f)
 	return true;
 }
 
+/* Without a disk nobody else wants the content. The frame may be writable in this epoch, so the kernel must look
+ * again before the next write to it. */
+static void forget(pfn_t f)
+{
+	if (page_of(f)->epoch) {
+		list_remove(f);
+		cow.dirty--;
+	}
+	fc_now(L4_FC_PROTECT, f, 0);
+	page_drop(f);
+}
+
 void cow_discard(pfn_t f)
 {
 	struct page *p = page_of(f);
 
 	p->flags &= (uint8_t)~(PG_SUPPLIED | PG_MAPPED);
+	if (!commit_persistent()) {
+		forget(f);
+		return;
+	}
 	if (is_snap(p)) {
 		p->flags |= PG_DOOMED;
 		return;

@@ -111,6 +111,14 @@ void kobj_loaded(uint32_t obj, pfn_t f)
 		fc_push(L4_FC_DAMAGED, obj, 0);
 }
 
+void kobj_not_taken(uint32_t obj)
+{
+	pfn_t f = page_find(KEY(CLIENT_KERNEL, obj));
+
+	if (f)
+		page_of(f)->flags &= (uint8_t)~PG_SUPPLIED;
+}
+
 static void need(uint32_t obj)
 {
 	pfn_t f = page_find(KEY(CLIENT_KERNEL, obj));

@@ -13,6 +13,9 @@ void kobj_event(uint64_t word);
 /* An object has been read: f is its frame, 0: it is damaged. */
 void kobj_loaded(uint32_t obj, pfn_t f);
 
+/* The kernel found the object's content invalid: it has stopped the thread and does not hold the page. */
+void kobj_not_taken(uint32_t obj);
+
 /* Tries remembered events again. */
 void kobj_retry(void);
 uint64_t kobj_deferred(void);

@@ -260,7 +260,7 @@ static void resume(struct store *st)
 	tell_kernel();
 	if (!supply_table(st))
 		halt("the thread table cannot be read");
-	threads = fc_now(L4_FC_ACTIVATE, 0, 0);
+	threads = fc_now(L4_FC_ACTIVATE, 0, mount.generation);
 	recover_result.generation = mount.generation;
 	recover_result.threads = threads > 0 ? (uint64_t)threads : 0;
 	log_line("[boot] recovered gen=%lu boot=%lu clock_us=%lu threads=%lu skipped=%u", mount.generation, record.boot,

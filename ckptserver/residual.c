@@ -43,6 +43,17 @@ static bool copy(void *ctx, const struct elf_segment *s)
 	return true;
 }
 
+/* Memory that the driver may write: outside snapshots, for good. */
+static void *residual_alloc(uint64_t bytes)
+{
+	char *p = server_alloc(bytes);
+
+	for (uint64_t at = 0; p && at < bytes; at += PAGE_BYTES)
+		fc_push(L4_FC_RESIDUAL, virt_to_phys(p + at) >> 12, 0);
+	fc_flush();
+	return p;
+}
+
 /* The start block (libl4/crt0.asm): argc, argv, NULL. Returns the stack pointer. */
 static L4_Word_t start_block(void)
 {
@@ -73,8 +84,8 @@ void residual_start_console(const void *archive, uint64_t bytes)
 		log_error("console driver: not a program");
 		return;
 	}
-	console.image = server_alloc(console.end - console.first);
-	console.stack = server_alloc(STACK_PAGES * PAGE_BYTES);
+	console.image = residual_alloc(console.end - console.first);
+	console.stack = residual_alloc(STACK_PAGES * PAGE_BYTES);
 	if (!console.image || !console.stack) {
 		log_error("console driver: no memory");
 		return;

@@ -71,7 +71,9 @@ void fc_flush(void)
 		L4_Word_t r;
 
 		L4_StoreMR((int)(2 * i), &r);
-		if ((long)r < 0 && (long)r != L4_FC_BAD_STATE)
+		if ((long)r == L4_FC_INVALID)
+			kobj_not_taken((uint32_t)(srv.word[i] & L4_FC_NAME_MASK));
+		else if ((long)r < 0 && (long)r != L4_FC_BAD_STATE)
 			log_error("FrameControl op=%lu name=0x%lx result=%ld", srv.word[i] >> L4_FC_OP_SHIFT,
 				  srv.word[i] & L4_FC_NAME_MASK, (long)r);
 	}
