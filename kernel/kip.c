@@ -16,6 +16,7 @@
 
 #define MEM_CONVENTIONAL 1ul
 #define MEM_BOOTLOADER  0xeul
+#define MEM_VIRTUAL     (1ul << 9)
 
 static u8 kip[PAGE_SIZE] __attribute__((aligned(PAGE_SIZE)));
 static const void *kip_direct;
@@ -76,12 +77,14 @@ const void *kip_page(void)
 
 void kip_set_store(u64 pages)
 {
+	/* The store is both: what sigma0 gives out, as X.2 root tasks look for it, and an address range. */
 	add_memory(MEM_CONVENTIONAL, 0, pages << PAGE_SHIFT);
+	add_memory(MEM_CONVENTIONAL | MEM_VIRTUAL, 0, pages << PAGE_SHIFT);
 }
 
 void kip_set_archive(vaddr_t at, u64 size)
 {
-	add_memory(MEM_BOOTLOADER, at, size);
+	add_memory(MEM_BOOTLOADER | MEM_VIRTUAL, at, size);
 }
 
 void kip_set_boot(u64 boot_counter, u64 entropy)
