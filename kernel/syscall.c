@@ -11,6 +11,7 @@
 #include "kernel/timeout.h"
 #include "kernel/x86/percpu.h"
 #include <l4/framecontrol.h>
+#include <l4/threadinfo.h>
 
 extern const u16 stub_returns[];
 
@@ -215,6 +216,30 @@ void sys_schedule(struct thread *t, struct regs *f)
 	f->rax = !(d->tte->flags & TTE_ACTIVE) ? 2 : d->tte->state == TS_READY ? 3 : d->tte->state == TS_SEND ? 4 : 6;
 }
 
+/* State word of ThreadInfo. */
+static u64 info_state(const struct thread *d)
+{
+	static const u32 kinds[IPC_KIND_COUNT] = {
+		[IPC_PAGEFAULT] = L4_TI_PAGEFAULT, [IPC_EXCEPTION] = L4_TI_EXCEPTION, [IPC_START] = L4_TI_START,
+		[IPC_PREEMPTION] = L4_TI_PREEMPTION,
+	};
+	const struct tte *e = d->tte;
+	u64 v = !(e->flags & TTE_ACTIVE) ? L4_TI_INACTIVE : e->state == TS_READY ? L4_TI_RUNNING :
+		e->state == TS_SEND ? L4_TI_PENDING_SEND : L4_TI_WAITING;
+
+	if (e->state != TS_READY)
+		v |= kinds[e->kind & IPC_KIND_MASK] | (e->kind & IPC_CALL_RESIDUAL ? L4_TI_CALL : 0u);
+	if (e->flags & TTE_HALTED)
+		v |= L4_TI_HALTED;
+	if (d->flags & TF_PARKED)
+		v |= L4_TI_OBJECT_WAIT;
+	if (d->flags & TF_RESIDENT)
+		v |= L4_TI_RESIDUAL;
+	if (d->flags & TF_DAMAGED || e->flags & TTE_STOPPED)
+		v |= L4_TI_DAMAGED;
+	return v;
+}
+
 /* Extension (l4/threadinfo.h). rdi: number; finds the first existing thread at or above it. */
 void sys_thread_info(struct thread *t, struct regs *f)
 {
@@ -243,20 +268,19 @@ void sys_thread_info(struct thread *t, struct regs *f)
 		syscall_wait(t, f, &w);
 		return;
 	}
-	memset(mr, 0, 16 * sizeof *mr);
-	mr[0] = d->tte->state | (u64)d->tte->kind << 8 | (u64)d->tte->flags << 16 | (u64)!!(d->flags & TF_DAMAGED) << 24 |
-		(u64)!!(d->flags & TF_PARKED) << 25;
-	mr[1] = d->tte->space;
-	mr[2] = d->tte->prio;
-	mr[3] = d->tte->state == TS_READY ? L4_NILTHREAD : d->tte->partner;
-	mr[4] = d->tte->deadline;
+	memset(mr, 0, L4_TI_WORDS * sizeof *mr);
+	mr[L4_TI_STATE] = info_state(d);
+	mr[L4_TI_SPACE] = d->tte->space;
+	mr[L4_TI_PRIORITY] = d->tte->prio;
+	mr[L4_TI_PARTNER] = d->tte->state == TS_READY ? L4_NILTHREAD : d->tte->partner;
+	mr[L4_TI_DEADLINE] = d->tte->deadline;
 	if (d->tcb) {
-		mr[5] = d->tcb->cpu_time_ns / 1000;
-		mr[6] = d->tcb->frame.rip;
-		mr[7] = d->tcb->frame.rsp;
-		mr[8] = d->tcb->utcb_mr;
+		mr[L4_TI_CPU_TIME] = d->tcb->cpu_time_ns / 1000;
+		mr[L4_TI_IP] = d->tcb->frame.rip;
+		mr[L4_TI_SP] = d->tcb->frame.rsp;
+		mr[L4_TI_UTCB] = d->tcb->utcb_mr;
 	}
 	if (d->utcb)
-		mr[9] = d->utcb->user_defined_handle;
+		mr[L4_TI_HANDLE] = d->utcb->user_defined_handle;
 	f->rax = thread_id(d);
 }
