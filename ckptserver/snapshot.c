@@ -57,6 +57,12 @@ bool snapshot_due(uint64_t tsc)
 {
 	if (!s.alive || !commit_persistent() || !commit_idle())
 		return false;
+	if (!cow.dirty && !pending_saves()) {   /* nothing has changed: the last one is as good */
+		s.wanted = false;
+		if (tsc >= s.next_tsc)
+			s.next_tsc = tsc + time_ticks(options.interval_us);
+		return false;
+	}
 	return s.wanted || (options.interval_us && tsc >= s.next_tsc) || chaos_roll(CHAOS_SNAPSHOT);
 }
 
