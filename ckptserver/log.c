@@ -17,7 +17,7 @@
 
 #define RING_BYTES      8192u
 #define LINE_BYTES      320u
-#define LOG_PATIENCE    4000u
+#define LOG_PATIENCE    1000u
 
 static struct {
 	char ring[RING_BYTES];          /* whole lines, each with its newline */
