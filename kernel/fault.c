@@ -39,8 +39,7 @@ bool user_read(struct space *s, vaddr_t va, void *to, size_t n)
 	return true;
 }
 
-/* ckptserver's window: RAM was mapped at start; the rest are devices, mapped on touch, uncached. */
-static bool window_fault(struct space *s, vaddr_t va)
+bool fault_window(struct space *s, vaddr_t va)
 {
 	paddr_t pa = va - SIGMA0_PHYS_BASE;
 
@@ -120,7 +119,7 @@ void fault_user(struct thread *t, vaddr_t va, vaddr_t ip, u32 rights)
 		raise(t, 14);
 		return;
 	}
-	if (window_fault(s, va))
+	if (fault_window(s, va))
 		return;
 	if (granted_already(t, va, rights))
 		return;

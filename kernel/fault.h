@@ -20,6 +20,10 @@ void fault_exception(struct thread *t);
 /* Read user memory through the direct map. False if any of it is not mapped. Never faults. */
 bool user_read(struct space *s, vaddr_t va, void *to, size_t n);
 
+/* ckptserver's window on physical memory: RAM was mapped at start; the rest are devices, mapped uncached when they are first
+ * touched or handed out. True: va is a device page and mapped now. */
+bool fault_window(struct space *s, vaddr_t va);
+
 /* A page of the space's UTCB or KIP area: map it. True: done (or t is parked for it). False: nobody's page. */
 bool fault_kernel_page(struct thread *t, struct space *s, vaddr_t va);
 

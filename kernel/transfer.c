@@ -8,6 +8,7 @@
 #include "kernel/transfer.h"
 #include "kernel/thread.h"
 #include "kernel/space.h"
+#include "kernel/fault.h"
 #include "kernel/mapdb.h"
 #include "kernel/memory.h"
 #include "kernel/ipc.h"
@@ -152,6 +153,8 @@ static int map_one(struct thread *from, struct thread *to, const struct window *
 		flags |= MAPDB_LOSE_W;
 	switch (mapdb_map(&from->space->pt, w->src + off, &to->space->pt, w->dst + off, rights, flags, &work)) {
 	case MAPDB_ABSENT:
+		if (thread_is_ckptserver(from) && fault_window(from->space, w->src + off))
+			return map_one(from, to, w, page, rights, flags);
 		if (w->bits > FAULT_BITS || thread_is_ckptserver(from))
 			return XFER_DONE;
 		return nest_fault(from, w->src + off, rights);
