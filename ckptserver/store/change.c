@@ -75,14 +75,6 @@ static struct fmt_client *open_client(struct store *st, uint32_t client, struct 
 	return &((struct fmt_client *)(*page)->data)[client % FMT_CLIENTS_PER_PAGE];
 }
 
-/* The page of a put whose write failed has got another content. */
-static void is_written(struct store *st, struct store_op *op)
-{
-	if (op->unwritten)
-		st->unwritten--;
-	op->unwritten = false;
-}
-
 static void is_promised(struct store *st)
 {
 	if (st->reserved)
@@ -139,7 +131,7 @@ static int run_put(struct store *st, struct store_op *op, struct node **wait)
 	op->block = window_alloc(st);
 	*ref = (struct fmt_ref){ op->block, op->sum };
 	is_promised(st);
-	is_written(st, op);
+	store_put_forget(st, op);
 	put_submit(st, op);
 	return STORE_PENDING;
 }
@@ -238,7 +230,7 @@ static int run_put_zero(struct store *st, struct store_op *op, struct node **wai
 	int status = run_remove(st, op, wait);
 
 	if (status == STORE_OK) {
-		is_written(st, op);
+		store_put_forget(st, op);
 		is_promised(st);
 		st->pages_zero++;
 	}

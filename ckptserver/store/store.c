@@ -270,6 +270,13 @@ int store_put(struct store *st, struct store_op *op)
 	return change(st, op);
 }
 
+void store_put_forget(struct store *st, struct store_op *op)
+{
+	if (op->unwritten)
+		st->unwritten--;
+	op->unwritten = false;
+}
+
 int store_remove(struct store *st, struct store_op *op)
 {
 	return op_valid(st, op, OP_REMOVE) ? change(st, op) : STORE_EINVAL;

@@ -161,9 +161,14 @@ int store_begin(struct store *st, const uint8_t user[STORE_USER_BYTES]);
 
 /* Give the page the content of op->buf, which must not change before completion. An all-zero page becomes
  * a hole and takes no disk. The page's old block is not touched. OK (a hole, at once) or PENDING; completes
- * when the write has completed. EIO: the write failed; *the same op* must be put again (same page, any
- * content) before the next commit can succeed. FULL, DAMAGED (index node), EINVAL: nothing changed. */
+ * when the write has completed. EIO with op->unwritten set: the write failed; *the same op* must be put again
+ * (same page, any content), or store_put_forget be called, before the next commit can succeed. FULL, DAMAGED or
+ * EIO (index node), EINVAL: nothing changed. */
 int store_put(struct store *st, struct store_op *op);
+
+/* Instead of repeating a put that failed: the page was put anew, removed or dropped since, so the content that
+ * could not be written is not wanted any more. */
+void store_put_forget(struct store *st, struct store_op *op);
 
 /* Make the page a hole. */
 int store_remove(struct store *st, struct store_op *op);

@@ -312,7 +312,7 @@ static unsigned faulty_run(bool (*drop)(struct sim *, uint64_t), uint64_t (*redi
 	r.b.sim.redirect = redirect;
 	for (unsigned i = 0; i < 6; i++)
 		assert_true(workload_round(&r.b, &r.m, &r.seed, 30));
-	bad = visit(&r, store_generation(r.b.st) - 6, 600, false);
+	bad = visit(&r, store_generation(r.b.st) - 6, 3000, false);
 	run_end(&r);
 	print_message("           %u of %llu crash states not recovered\n", bad,
 		      (unsigned long long)(states_seen - seen));

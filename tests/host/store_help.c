@@ -182,6 +182,9 @@ struct flight {
 	uint8_t *page;
 	struct bench *b;
 	bool     active, put;
+	unsigned slot;
+	uint32_t content;
+	struct model *m;
 };
 #define FLIGHTS 24u
 
@@ -201,7 +204,9 @@ static void flight_landed(struct store_op *op)
 	int status = op->status;
 
 	/* From inside the completion, as a caller would. */
-	if (f->put && op->unwritten)
+	if (f->put && op->unwritten && f->m->now[f->slot] != f->content)
+		store_put_forget(f->b->st, op);         /* changed since: must not come back */
+	else if (f->put && op->unwritten)
 		status = store_put(f->b->st, op);
 	if (status != STORE_PENDING)
 		f->active = false;
@@ -244,6 +249,9 @@ static void change_slot(struct bench *b, struct model *m, struct flight *f, unsi
 	model_name(slot, &f->op.client, &f->op.vpn);
 	f->op.buf = f->page;
 	m->now[slot] = content;
+	f->m = m;
+	f->slot = slot;
+	f->content = content;
 	model_fill(f->page, content);
 	start(f, b, store_put, true);
 }

@@ -153,9 +153,9 @@ static void sim_submit(struct blkdev *dev, struct blkreq *r)
 
 static bool sim_fails(struct sim *s, const struct blkreq *r)
 {
-	s->ops++;
 	if (r->op == BLK_READ && !s->fail_reads)
 		return false;
+	s->ops++;
 	return s->ops == s->fail_at || (s->fail_per_1000 && sim_below(&s->seed, 1000) < s->fail_per_1000);
 }
 
