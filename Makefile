@@ -83,7 +83,7 @@ GUEST_ONE   := $(basename $(notdir $(wildcard tests/guest/*.c)))
 GUEST_MANY  := $(call programs,tests/guest)
 BENCH_ONE   := $(basename $(notdir $(wildcard bench/*.c)))
 BENCH_MANY  := $(call programs,bench)
-BOOT_CFG    := $(firstword $(wildcard pager/boot.cfg apps/boot.cfg))
+BOOT_CFG    := apps/boot.cfg
 HOST_TESTS  := $(basename $(notdir $(wildcard tests/host/*_test.c)))
 
 # Host tests: the product's files each is linked with.
@@ -97,17 +97,14 @@ TEST_SRC_term_test  := apps/term/edit.c apps/term/history.c drivers/console/keyb
 		       drivers/console/screen.c
 
 # ---- what there is to build --------------------------------------------------------------------------------------
-SYSTEM := $(if $(wildcard kernel/main.c),$(B)/kernel.elf $(B)/kernel.sym) \
-	  $(if $(CRT0_SRC),$(if $(wildcard ckptserver/main.c),$(B)/ckptserver))
-BIN    := $(if $(wildcard drivers/console/main.c),console) $(if $(wildcard pager/main.c),pager) $(APPS)
-USER   := $(if $(CRT0_SRC),$(addprefix $(B)/bin/,$(BIN)))
-GUEST  := $(if $(wildcard libl4/ckpt.c),$(addprefix $(B)/tests/,$(GUEST_ONE) $(GUEST_MANY)) \
-	  $(addprefix $(B)/bench/,$(BENCH_ONE) $(BENCH_MANY)))
-UEFI   := $(if $(UEFI_SRC),$(B)/BOOTX64.EFI)
+SYSTEM := $(B)/kernel.elf $(B)/kernel.sym $(B)/ckptserver
+USER   := $(addprefix $(B)/bin/,console pager $(APPS))
+GUEST  := $(addprefix $(B)/tests/,$(GUEST_ONE) $(GUEST_MANY)) $(addprefix $(B)/bench/,$(BENCH_ONE) $(BENCH_MANY))
+UEFI   := $(B)/BOOTX64.EFI
 RUN    := scripts/run $(if $(filter debug,$(MODE)),--debug-build)
 
-.PHONY: all run debug test test-host bench soak headers-check size iso uefi image clean help setup FORCE
-all: $(SYSTEM) $(USER) $(if $(USER),$(B)/archive) $(GUEST) $(UEFI)
+.PHONY: all run debug test test-host bench soak headers-check size iso uefi clean help setup FORCE
+all: $(SYSTEM) $(USER) $(B)/archive $(GUEST) $(UEFI)
 
 help:
 	@echo 'make [DEBUG=1] [CC=clang] [V=1]  build build/release (or build/debug)'
