@@ -2,11 +2,14 @@
  * Checks the checkpoint store in a disk image with the store's own code, as recovery would find it: mounts the newest
  * intact generation, reads every page of every client and verifies every checksum on the way.
  *
- *   imgcheck [-v] IMAGE...     IMAGE: a raw disk with a GPT, or a bare checkpoint partition
+ *   imgcheck [-v] IMAGE...            IMAGE: a raw disk with a GPT, or a bare checkpoint partition
+ *   imgcheck --poke SEED TYPE IMAGE   damage the content of a kernel object and commit it with valid checksums
  *
  * One line per image, key=value: image, status (name of the result), generation, boot, newest, pages, fell_back. Exit
  * status 0: every image has an intact newest generation or is formatted and empty (generation=0); 1: at least one has
  * not; 2: an image cannot be opened. Used by tests/powercut, which knows what the generation must be at least.
+ *
+ * --poke makes the images of tests/bootpaths --case hostile: TYPE is 0 thread table, 1 TCB, 2 UTCB, 3 space record.
  */
 #include <fcntl.h>
 #include <stdio.h>
@@ -20,7 +23,6 @@
 
 #define SECTOR          512u
 #define CACHE_NODES     512u
-#define BATCH_CLIENTS   STORE_CLIENTS
 
 /* On disk a GUID's first three fields are little-endian. 50455244-5552-4500-8c4b-3a0e5f1d7c21. */
 static const uint8_t partition_type[16] = {
@@ -30,7 +32,8 @@ static const uint8_t partition_type[16] = {
 /* A block device over a mapped file. Requests complete at the next poll or wait. */
 struct image {
 	struct blkdev   dev;            /* first: dev and image are one address */
-	const uint8_t  *base;           /* of the partition */
+	uint8_t        *base;           /* of the partition */
+	int             writable;
 	struct blkreq  *head, **tail;
 };
 
@@ -42,8 +45,11 @@ static void image_submit(struct blkdev *dev, struct blkreq *req)
 	req->status = BLK_OK;
 	if (req->op != BLK_FLUSH && req->block + req->count > dev->blocks)
 		req->status = BLK_ERANGE;
-	else if (req->op == BLK_WRITE)
+	else if (req->op == BLK_WRITE && !img->writable)
 		req->status = BLK_EIO;          /* checking changes nothing */
+	else if (req->op == BLK_WRITE)
+		for (i = 0; i < req->count; i++)
+			memcpy(img->base + (req->block + i) * BLK_SIZE, req->bufs[i], BLK_SIZE);
 	else if (req->op == BLK_READ)
 		for (i = 0; i < req->count; i++)
 			memcpy(req->bufs[i], img->base + (req->block + i) * BLK_SIZE, BLK_SIZE);
@@ -120,7 +126,7 @@ static int read_everything(struct store *st, uint64_t *pages, int verbose)
 	int status;
 
 	memset(&op, 0, sizeof op);
-	for (client = 0; client < BATCH_CLIENTS; client++) {
+	for (client = 0; client < STORE_CLIENTS; client++) {
 		uint64_t vpn = 0;
 
 		for (;;) {
@@ -149,42 +155,113 @@ static int read_everything(struct store *st, uint64_t *pages, int verbose)
 	return STORE_OK;
 }
 
-static int check_store(struct blkdev *dev, const char *name, int verbose)
+static int open_store(struct blkdev *dev, struct store **st, struct store_mount *mount)
 {
 	size_t bytes = store_arena_bytes(dev->blocks, CACHE_NODES);
 	void *arena = aligned_alloc(4096, (bytes + 4095) & ~(size_t)4095);
+	int status = store_init(arena, bytes, dev, st);
+
+	memset(mount, 0, sizeof *mount);
+	return status == STORE_OK ? store_mount(*st, 0, mount) : status;
+}
+
+static int check_store(struct blkdev *dev, const char *name, int verbose)
+{
 	struct store_mount mount;
 	struct store *st;
 	uint64_t pages = 0;
-	int status;
+	int status = open_store(dev, &st, &mount);
 
-	memset(&mount, 0, sizeof mount);
-	status = store_init(arena, bytes, dev, &st);
-	if (status == STORE_OK)
-		status = store_mount(st, 0, &mount);
 	if (status == STORE_OK)
 		status = read_everything(st, &pages, verbose);
 	printf("image=%s status=%d generation=%llu boot=%llu newest=%llu pages=%llu fell_back=%d why=%s\n", name, status,
 	       (unsigned long long)mount.generation, (unsigned long long)mount.boot,
 	       (unsigned long long)mount.newest, (unsigned long long)pages, mount.fell_back,
 	       status == STORE_OK ? "-" : store_strerror(status));
-	free(arena);
 	return status == STORE_OK ? 0 : 1;
 }
 
-static int check_image(const char *name, int verbose)
+/* ---- Hostile content ------------------------------------------------------------------------------ */
+
+static uint64_t random_state;
+
+static uint64_t random_word(void)
+{
+	random_state ^= random_state << 13;
+	random_state ^= random_state >> 7;
+	random_state ^= random_state << 17;
+	return random_state;
+}
+
+/* Overwrite some words of a page with values that hurt: addresses of the kernel, not canonical, all ones. */
+static void spoil(uint8_t *page)
+{
+	static const uint64_t values[] = {
+		0, ~0ull, 0xffffffff80000000, 0x8000000000000000, 0x7fffffffffff, 0x800000000000, 0x10b, 0x202, 1ull << 63,
+	};
+	unsigned i, count = 1 + (unsigned)(random_word() % 40);
+
+	for (i = 0; i < count; i++) {
+		uint64_t value = values[random_word() % (sizeof values / sizeof values[0])];
+		size_t at = random_word() % 3 ? random_word() % 64 : random_word() % 512;
+
+		if (random_word() % 3 == 0)
+			value = random_word();
+		memcpy(page + 8 * at, &value, 8);
+	}
+}
+
+/* Spoil every kernel object of a type but about half of them, and commit. */
+static int poke_store(struct blkdev *dev, const char *name, unsigned type)
+{
+	static _Alignas(4096) uint8_t page[STORE_PAGE];
+	struct store_mount mount;
+	struct store_op op;
+	struct store *st;
+	uint64_t vpn = (uint64_t)type << 24, end = (uint64_t)(type + 1) << 24;
+	unsigned spoilt = 0;
+	int status = open_store(dev, &st, &mount);
+
+	memset(&op, 0, sizeof op);
+	if (status == STORE_OK)
+		status = store_begin(st, mount.user);
+	while (status == STORE_OK) {
+		op.client = 0;
+		op.vpn = vpn;
+		op.end = end;
+		status = store_sync(st, &op, store_next(st, &op));
+		if (status != STORE_OK)
+			break;
+		vpn = op.vpn + 1;
+		op.buf = page;
+		status = store_sync(st, &op, store_read(st, &op));
+		if (status != STORE_OK || (spoilt && random_word() & 1))
+			continue;
+		spoil(page);
+		spoilt++;
+		status = store_sync(st, &op, store_put(st, &op));
+	}
+	if (status == STORE_END)
+		status = store_sync(st, &op, store_commit(st, &op));
+	printf("image=%s status=%d type=%u spoilt=%u generation=%llu\n", name, status, type, spoilt,
+	       (unsigned long long)store_generation(st));
+	return status == STORE_OK && spoilt ? 0 : 1;
+}
+
+/* Open an image and check it, or spoil objects of a type (poke >= 0) in it. */
+static int open_image(const char *name, int verbose, int poke)
 {
 	struct image img = { .dev = { .submit = image_submit, .poll = image_poll, .wait = image_wait } };
 	uint64_t offset, length;
 	struct stat st;
-	int fd = open(name, O_RDONLY), bad;
+	int fd = open(name, poke < 0 ? O_RDONLY : O_RDWR), bad;
 	uint8_t *file;
 
 	if (fd < 0 || fstat(fd, &st) || st.st_size < (off_t)BLK_SIZE) {
 		perror(name);
 		return 2;
 	}
-	file = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
+	file = mmap(NULL, (size_t)st.st_size, poke < 0 ? PROT_READ : PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
 	if (file == MAP_FAILED) {
 		perror(name);
 		close(fd);
@@ -194,7 +271,8 @@ static int check_image(const char *name, int verbose)
 	img.base = file + offset;
 	img.dev.blocks = length / BLK_SIZE;
 	img.tail = &img.head;
-	bad = check_store(&img.dev, name, verbose);
+	img.writable = poke >= 0;
+	bad = poke < 0 ? check_store(&img.dev, name, verbose) : poke_store(&img.dev, name, (unsigned)poke);
 	munmap(file, (size_t)st.st_size);
 	close(fd);
 	return bad;
@@ -204,12 +282,16 @@ int main(int argc, char **argv)
 {
 	int verbose = argc > 1 && !strcmp(argv[1], "-v"), i, worst = 0;
 
+	if (argc == 5 && !strcmp(argv[1], "--poke")) {
+		random_state = strtoull(argv[2], NULL, 0) * 2654435761u + 88172645463325252ull;
+		return open_image(argv[4], 0, atoi(argv[3]));
+	}
 	if (argc < 2 + verbose) {
-		fprintf(stderr, "usage: imgcheck [-v] IMAGE...\n");
+		fprintf(stderr, "usage: imgcheck [-v] IMAGE... | imgcheck --poke SEED TYPE IMAGE\n");
 		return 2;
 	}
 	for (i = 1 + verbose; i < argc; i++) {
-		int bad = check_image(argv[i], verbose);
+		int bad = open_image(argv[i], verbose, -1);
 
 		if (bad > worst)
 			worst = bad;
