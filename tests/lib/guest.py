@@ -30,9 +30,11 @@ def is_persistent(suite):
     return suite.startswith("persist_")
 
 
-def run_suite(root, build, suite, folder, append="", timeout=60, seed=0, memory=None, args=(), disk=True):
+def run_suite(root, build, suite, folder, append="", timeout=60, seed=0, memory=None, args=(), disk=True,
+              boot="direct", resume_build=None):
     """Run tests/guest/SUITE as the root task.  folder: where its serial log and disk go (made here).  disk=False:
-    on a machine without one.  Returns a SuiteRun."""
+    on a machine without one; boot: the boot path; resume_build: the build that every boot after the first takes.
+    Returns a SuiteRun."""
     os.makedirs(folder, exist_ok=True)
     run, rng, text, boots = SuiteRun(suite), random.Random(seed), "", 0
     run.log = os.path.join(folder, "serial.log")
@@ -48,8 +50,8 @@ def run_suite(root, build, suite, folder, append="", timeout=60, seed=0, memory=
     while again and boots < MAX_BOOTS:
         boots += 1
         serial = os.path.join(folder, f"serial.{boots}.log")
-        machine = Machine(root, build, serial, disk=image if disk else None, append=append, memory=memory, args=args,
-                          root_task=program)
+        machine = Machine(root, resume_build or build if boots > 1 else build, serial, disk=image if disk else None,
+                          append=append, memory=memory, args=args, boot=boot, root_task=program)
         if crashes:
             crashes, again, status = crashes - 1, True, None
             with machine:
