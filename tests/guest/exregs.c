@@ -60,22 +60,44 @@ static void unknown_threads(void)
 	EXPECT_EQ(exchange(L4_GlobalId(1UL << L4_THREAD_BITS, 1), 0, &r).raw, 0);
 }
 
-static void foreign_threads(void)
+/* In an unprivileged space: the root task's own space may reach further. */
+static void reach_out(void *arg)
 {
 	struct regs r = { 0 };
+
+	result = exchange(*(L4_ThreadId_t *)arg, L4_EXREGS_RECV, &r).raw;
+	error = L4_ErrorCode();
+	counter = 1;
+}
+
+static void foreign_threads(void)
+{
+	static L4_ThreadId_t victim, me;
 	L4_ThreadId_t other = test_space();
 
-	EXPECT_EQ(exchange(L4_GlobalId(L4_SIGMA0_TNO, 1), L4_EXREGS_HALT | L4_EXREGS_HALTFLAG, &r).raw, 0);
-	EXPECT_EQ(L4_ErrorCode(), L4_ERR_INVALID_THREAD);
-	EXPECT(test_boot() != 0);
+	me = L4_Myself();
+	counter = 0;
 	finished = 0;
-	test_space_start(other, sleeper, &other);
-	test_wait_state(other, L4_SCHEDRESULT_WAITING);
-	EXPECT_EQ(exchange(other, L4_EXREGS_RECV, &r).raw, 0);
-	EXPECT_EQ(L4_ErrorCode(), L4_ERR_INVALID_THREAD);
+	victim = test_thread(sleeper, &me);
+	test_wait_state(victim, L4_SCHEDRESULT_WAITING);
+	test_space_start(other, reach_out, &victim);
+	test_wait_flag(&counter, 1);
+	EXPECT_EQ(result, 0);
+	EXPECT_EQ(error, L4_ERR_INVALID_THREAD);
 	test_sleep_us(2000);
 	EXPECT_EQ(finished, 0);
 	test_delete(other);
+	test_delete(victim);
+}
+
+static void residual_threads(void)
+{
+	struct regs r = { 0 };
+
+	EXPECT_EQ(exchange(L4_GlobalId(L4_SIGMA0_TNO, 1), L4_EXREGS_HALT | L4_EXREGS_HALTFLAG, &r).raw, 0);
+	EXPECT_EQ(L4_ErrorCode(), L4_ERR_INVALID_THREAD);
+	EXPECT_EQ(exchange(L4_GlobalId(L4_WRITER_TNO, 1), L4_EXREGS_RECV, &r).raw, 0);
+	EXPECT(test_boot() != 0);
 }
 
 static void returned_id(void)
@@ -274,6 +296,7 @@ static void myself(void)
 const struct test tests[] = {
 	{ .name = "unknown threads", .run = unknown_threads },
 	{ .name = "threads of other spaces", .run = foreign_threads },
+	{ .name = "residual threads", .run = residual_threads },
 	{ .name = "returns the other kind of id", .run = returned_id },
 	{ .name = "user handle and pager", .run = handle_and_pager },
 	{ .name = "halt and go on", .run = halt_and_go_on },

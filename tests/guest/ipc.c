@@ -436,18 +436,20 @@ static void sleep_from_self(void)
 static void not_existing(void)
 {
 	static const word numbers[] = { 190, 200000, 1UL << L4_THREAD_BITS, 0xffffffff };
+	/* It would be forgiven to wait; but not for ever, or the suite ends here. */
+	L4_Time_t long_time = L4_TimePeriod(2000 * MS);
 	unsigned int i;
 
 	for (i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++) {
 		L4_ThreadId_t tid = L4_GlobalId(numbers[i], 1);
 
-		EXPECT_IPC_ERROR(test_send(tid, 1, 0, L4_Never), 0, L4_IPC_NON_EXISTING);
-		EXPECT_IPC_ERROR(L4_Receive_Timeout(tid, L4_Never), 1, L4_IPC_NON_EXISTING);
+		EXPECT_IPC_ERROR(test_send(tid, 1, 0, long_time), 0, L4_IPC_NON_EXISTING);
+		EXPECT_IPC_ERROR(L4_Receive_Timeout(tid, long_time), 1, L4_IPC_NON_EXISTING);
 		test_load(1, 0, 0, 0);
-		EXPECT_IPC_ERROR(L4_Call(tid), 0, L4_IPC_NON_EXISTING);
+		EXPECT_IPC_ERROR(L4_Call_Timeouts(tid, long_time, long_time), 0, L4_IPC_NON_EXISTING);
 	}
 	/* The wrong version of a thread that is there. */
-	EXPECT_IPC_ERROR(test_send(L4_GlobalId(L4_ThreadNo(L4_MyGlobalId()), 99), 1, 0, L4_Never), 0,
+	EXPECT_IPC_ERROR(test_send(L4_GlobalId(L4_ThreadNo(L4_MyGlobalId()), 99), 1, 0, long_time), 0,
 	                 L4_IPC_NON_EXISTING);
 	EXPECT_IPC_ERROR(test_send(L4_anythread, 1, 0, L4_ZeroTime), 0, L4_IPC_NON_EXISTING);
 }

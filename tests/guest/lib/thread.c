@@ -9,6 +9,7 @@
 
 #define FIRST_NUMBER    200             /* below: free for suites that need numbers of their own */
 #define MAX_SLOTS       256
+#define MAX_NUMBERS     1024
 #define HEAP_BASE       0x10000000UL    /* in the root's store, above program and stack */
 #define PROGRAM_BASE    0x3f0000UL      /* lowest address of the root's program: its first stack */
 #define WAIT_LIMIT_US   5000000
@@ -18,6 +19,7 @@ static word next_number = FIRST_NUMBER;
 static L4_ThreadId_t slot_owner[MAX_SLOTS];
 static word heap = HEAP_BASE;
 static L4_ThreadId_t pager_id;
+static word space_slot[MAX_NUMBERS];    /* UTCB slot of each thread of a test space, by thread number */
 volatile word test_faults, test_bad_faults, test_bad_address;
 
 /* First instruction of a test thread: the stack holds fn and arg, then nothing. */
@@ -215,18 +217,16 @@ L4_ThreadId_t test_space_thread(L4_ThreadId_t first, unsigned int slot)
 {
 	L4_ThreadId_t tid = test_new_id();
 
-	REQUIRE_EQ(L4_ThreadControl(tid, first, L4_Myself(), L4_nilthread,
-	                            (void *)(TEST_UTCBS + (word)slot * L4_UTCB_SIZE)), 1);
+	REQUIRE_EQ(L4_ThreadControl(tid, first, L4_Myself(), L4_nilthread, (void *)-1), 1);
+	space_slot[L4_ThreadNo(tid) % MAX_NUMBERS] = slot;
 	return tid;
 }
 
-void test_space_start(L4_ThreadId_t tid, void (*fn)(void *), void *arg)
+void test_space_start_at(L4_ThreadId_t tid, word utcb, void (*fn)(void *), void *arg)
 {
-	L4_ThreadId_t space = tid;
 	L4_Msg_t msg;
 
-	/* A first thread gets its UTCB (slot 0) now; others have theirs. */
-	REQUIRE_EQ(L4_ThreadControl(tid, space, L4_nilthread, test_pager(), (void *)-1), 1);
+	REQUIRE_EQ(L4_ThreadControl(tid, tid, L4_nilthread, test_pager(), (void *)utcb), 1);
 	L4_MsgClear(&msg);
 	L4_Set_MsgLabel(&msg, LABEL_START);
 	L4_MsgAppendWord(&msg, tid.raw);
@@ -234,6 +234,11 @@ void test_space_start(L4_ThreadId_t tid, void (*fn)(void *), void *arg)
 	L4_MsgAppendWord(&msg, test_stack(fn, arg));
 	L4_MsgLoad(&msg);
 	REQUIRE(L4_IpcSucceeded(L4_Call(test_pager())));
+}
+
+void test_space_start(L4_ThreadId_t tid, void (*fn)(void *), void *arg)
+{
+	test_space_start_at(tid, TEST_UTCBS + space_slot[L4_ThreadNo(tid) % MAX_NUMBERS] * L4_UTCB_SIZE, fn, arg);
 }
 
 /* ---- Time, memory, checkpoints ------------------------------------------------------------------------- */
