@@ -93,6 +93,9 @@ TEST_SRC_mapdb_test := kernel/ptab.c kernel/mapdb.c kernel/mapdb_evict.c kernel/
 TEST_SRC_mapdb_model_test := $(TEST_SRC_mapdb_test)
 TEST_SRC_pager_test := $(addprefix pager/,archive.c elfimage.c mem.c pool.c object.c region.c startblock.c)
 TEST_SRC_shell_test := apps/shell/parse.c
+STORE_TEST_SRC      := $(call sources,ckptserver/store) tests/host/store_sim.c tests/host/store_help.c
+TEST_SRC_store_test := $(STORE_TEST_SRC)
+TEST_SRC_store_crash_test := $(STORE_TEST_SRC)
 TEST_SRC_term_test  := apps/term/edit.c apps/term/history.c drivers/console/keyboard.c drivers/console/line.c \
 		       drivers/console/screen.c
 

@@ -16,6 +16,7 @@
 
 #include "store_priv.h"
 
+#define WINDOW_TRIES    8u      /* reads of a region's maps that may fail before it is passed over */
 #define WINDOW_SPARE    8u      /* blocks asked for beyond the need, against those that must be passed over */
 
 void window_reset(struct store *st)
@@ -133,9 +134,9 @@ static int window_open(struct store *st, uint32_t blocks, struct node **wait)
 		status = busy_add_map(st, &st->map, wait);
 	if (status == STORE_OK)
 		return window_enter(st, blocks, need);
-	if (status == STORE_PENDING)
+	if (status == STORE_PENDING || (status == STORE_EIO && ++w->errors < WINDOW_TRIES))
 		return status;
-	/* The region cannot be used: for this commit, or, if its map is damaged, for good. */
+	/* The region cannot be used: for the time being, or, if its map is damaged, for good. */
 	st->region[w->opening] |= REGION_FULL |
 		(status == STORE_DAMAGED ? REGION_BAD : REGION_FREED_NOW);
 	w->next_region = w->opening + 1;
@@ -160,7 +161,7 @@ int window_ensure(struct store *st, uint32_t blocks, struct node **wait)
 		w->page = NULL;
 		w->region = NO_REGION;
 		w->opening = w->next_region;
-		w->opened_kept = 0;
+		w->opened_kept = w->errors = 0;
 		busy_mask(st, w->opening);
 	}
 	return window_open(st, STORE_NEED_MAX, wait);
@@ -206,6 +207,10 @@ void block_free(struct store *st, uint64_t block)
 {
 	uint32_t at = (st->frees_first + st->frees_count) % st->frees_size;
 
+	if (block < FMT_DATA_START || block >= st->blocks) {
+		st->leaked++;                   /* a reference that nobody had verified yet */
+		return;
+	}
 	st->frees[at] = block;
 	st->frees_count++;
 	st->freed++;

@@ -253,7 +253,7 @@ int node_get(struct store *st, const struct fmt_ref *ref, enum node_kind kind, s
 			node_release(st, n);
 		return status;
 	}
-	if (node_make_room(st, 1) != STORE_OK)
+	if (st->no_load || node_make_room(st, 1) != STORE_OK)
 		return STORE_PENDING;
 	n = node_take(st, ref->block, kind);
 	n->state = NODE_LOADING;

@@ -316,17 +316,20 @@ static int index_try(struct store *st, struct store_op *op, struct node **wait)
 	return STORE_PENDING;
 }
 
-int index_run(struct store *st, struct store_op *op)
+/* Reads that wait for index nodes are few enough at a time for the nodes of all their paths to stay in the
+ * cache; the others have not begun. */
+static void read_wait(struct store *st, struct store_op *op, struct node *wait)
 {
-	struct node *wait = NULL;
-	int status;
-
-	op->waiting = true;
-	op->req.owner = NULL;
-	status = index_try(st, op, &wait);
-	op->status = status;
-	if (status != STORE_PENDING || op->req.owner)
-		return status;
+	op->link = NULL;
+	if (st->no_load) {
+		*st->late_reads_end = op;
+		st->late_reads_end = &op->link;
+		return;
+	}
+	if (!op->walking) {
+		op->walking = true;
+		st->reads_walking++;
+	}
 	if (wait) {
 		op->link = wait->waiters;
 		wait->waiters = op;
@@ -335,7 +338,26 @@ int index_run(struct store *st, struct store_op *op)
 		st->starved_reads = op;
 		st->reads_starved = true;
 	}
-	return STORE_PENDING;
+}
+
+int index_run(struct store *st, struct store_op *op)
+{
+	struct node *wait = NULL;
+	int status;
+
+	op->waiting = true;
+	op->req.owner = NULL;
+	st->no_load = !op->walking && st->reads_walking >= st->reads_walking_max;
+	status = index_try(st, op, &wait);
+	op->status = status;
+	if (status == STORE_PENDING && !op->req.owner) {
+		read_wait(st, op, wait);
+	} else if (op->walking) {
+		op->walking = false;
+		st->reads_walking--;
+	}
+	st->no_load = false;
+	return status;
 }
 
 void index_resume(struct store *st, struct store_op *op)

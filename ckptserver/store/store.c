@@ -132,7 +132,11 @@ void store_forget(struct store *st)
 	st->blocked_on = NULL;
 	st->starved = st->frees_failed = false;
 	st->starved_reads = NULL;
-	st->reads_starved = false;
+	st->reads_starved = st->no_load = false;
+	st->late_reads = NULL;
+	st->late_reads_end = &st->late_reads;
+	st->reads_walking = 0;
+	st->reads_walking_max = st->node_count / 16;
 	st->phase = COMMIT_NONE;
 	st->begun = st->commit_queued = false;
 	st->commit_op = st->boot_op = NULL;
@@ -356,16 +360,31 @@ static bool free_some(struct store *st)
 	return false;
 }
 
+/* Let one read go on that waits for its turn or for memory. */
+static bool read_step(struct store *st)
+{
+	struct store_op *op = NULL;
+
+	if (st->starved_reads && !st->reads_starved) {
+		op = st->starved_reads;
+		st->starved_reads = op->link;
+	} else if (st->late_reads && st->reads_walking < st->reads_walking_max) {
+		op = st->late_reads;
+		st->late_reads = op->link;
+		if (!st->late_reads)
+			st->late_reads_end = &st->late_reads;
+	}
+	if (!op)
+		return false;
+	st->serial++;
+	index_resume(st, op);
+	return true;
+}
+
 bool store_work(struct store *st)
 {
-	if (st->starved_reads && !st->reads_starved) {
-		struct store_op *op = st->starved_reads;
-
-		st->starved_reads = op->link;
-		st->serial++;
-		index_resume(st, op);
+	if (read_step(st))
 		return true;
-	}
 	if (st->phase != COMMIT_NONE) {
 		st->serial++;
 		return commit_step(st);

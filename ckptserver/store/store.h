@@ -81,11 +81,10 @@ struct store_op {
 	uint64_t  block;                /* look-up, read, put: the page's block (0: hole); damage: the bad block */
 	uint64_t  sum;                  /* look-up, read, put: XXH3-64 of the page */
 	/* The store's own use. */
-	uint8_t   kind, waiting, unwritten, pad;
+	uint8_t   kind, waiting, unwritten, walking;
 	uint64_t  cursor;
 	struct store *st;
 	struct store_op *link;
-	void     *node;
 	struct blkreq req;
 	void     *req_buf[1];
 };

@@ -54,6 +54,7 @@ struct window {
 	uint64_t     region;            /* NO_REGION: none open */
 	uint64_t     next_region;       /* first that was not tried in this commit */
 	uint64_t     opening;           /* region being opened, else NO_REGION */
+	uint32_t     errors;            /* opening: reads that failed */
 	uint32_t     opened_kept;       /* opening: kept generations whose map is in `busy` already */
 	uint32_t     word;              /* where to go on looking */
 	uint32_t     free;              /* clear bits in busy */
@@ -98,6 +99,9 @@ struct store {
 	uint32_t       node_writes;     /* nodes in WRITING */
 	struct node   *delivering;      /* load whose waiters are being told */
 	struct store_op *starved_reads; /* reads that wait for any node to become free */
+	struct store_op *late_reads, **late_reads_end;  /* reads that have not begun, for too many have */
+	uint32_t       reads_walking, reads_walking_max;
+	bool           no_load;         /* node_get starts no load */
 
 	/* the current state, built on `last` */
 	struct fmt_tree clients, map;
