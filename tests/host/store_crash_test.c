@@ -4,7 +4,7 @@
  * than the last acknowledged one; and the store is whole (every block reached is marked, none is leaked).
  * Guards ckptserver/store: commit.c, alloc.c, recover.c.
  *
- * SEED=n repeats a run, STATES=n sets how many crash states are visited (default 6000).
+ * SEED=n repeats a run, STATES=n sets how many crash states are visited (default 4500).
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -20,7 +20,7 @@
 
 #define BLOCKS  2048u
 
-static uint64_t base_seed = 1, states_wanted = 6000;
+static uint64_t base_seed = 1, states_wanted = 4500;
 static uint64_t states_seen;
 
 struct run {
@@ -312,7 +312,7 @@ static unsigned faulty_run(bool (*drop)(struct sim *, uint64_t), uint64_t (*redi
 	r.b.sim.redirect = redirect;
 	for (unsigned i = 0; i < 6; i++)
 		assert_true(workload_round(&r.b, &r.m, &r.seed, 30));
-	bad = visit(&r, store_generation(r.b.st) - 6, 3000, false);
+	bad = visit(&r, store_generation(r.b.st) - 6, 1500, false);
 	run_end(&r);
 	print_message("           %u of %llu crash states not recovered\n", bad,
 		      (unsigned long long)(states_seen - seen));
