@@ -284,6 +284,25 @@ static void test_snapshot(void **state)
 	world_check();
 }
 
+/* The kernel writes into a space that has not run in this epoch: what it lets happen there must last. */
+static void test_write_before_current(void **state)
+{
+	pfn_t pfn;
+
+	(void)state;
+	frame_set_tag(10, epoch);
+	frame_set_tag(11, epoch);
+	map(0, window(10), 1, A, RW, 0);
+	map(0, window(11), 1, B, RW, 0);
+	epoch++;
+	frame_set_tag(10, epoch);
+	assert_int_equal(ptab_write_fault(&world_space[1], A, &pfn), PTAB_DONE);
+	ptab_make_current(&world_space[1]);
+	assert_true(hardware_writable(1, A));
+	assert_false(hardware_writable(1, B));
+	world_check();
+}
+
 static void test_protect(void **state)
 {
 	struct mapdb_work work = MAPDB_WORK(1);
@@ -339,6 +358,41 @@ static void test_status_bits(void **state)
 	assert_int_equal(unmap(1, A, W, true), R);
 	assert_int_equal(unmap(0, window(7), 0, false), RW);
 	assert_int_equal(unmap(0, window(7), RWX, false), 0);
+	world_check();
+}
+
+/* An access the clock hand has saved: the TLB may still take the page for accessed, so reading must flush. */
+static void test_saved_access_needs_flush(void **state)
+{
+	struct ptab_leaf leaf;
+
+	(void)state;
+	map(0, window(7), 1, A, RW, 0);
+	ptab_lookup(&world_space[1], A, &leaf);
+	nodes.node[leaf.node].refs = R;
+	ptab_loaded(&world_space[1]);
+	assert_int_equal(unmap(1, A, 0, false), R);
+	assert_true(ptab_flush_needed(&world_space[1]));
+}
+
+/* Between two pieces the subtree moves away, and another page stands at the address. */
+static void test_progress_is_verified(void **state)
+{
+	struct mapdb_work work = MAPDB_WORK(3);
+
+	(void)state;
+	map(0, window(7), 1, A, RW, 0);
+	map(0, window(8), 1, B, RW, 0);
+	for (u32 i = 0; i < 10; i++)
+		map(1, A, 2, C + i * PAGE_SIZE, RW, 0);
+	map(1, B, 3, A, RW, 0);
+	assert_int_equal(mapdb_unmap(&world_space[1], A, W, false, &work), MAPDB_MORE);
+	map(1, A, 4, A, RW, MAPDB_GRANT);
+	map(1, B, 1, A, RW, MAPDB_GRANT);
+	work.budget = MAPDB_UNLIMITED;
+	assert_int_equal(mapdb_unmap(&world_space[1], A, W, false, &work), MAPDB_OK);
+	assert_int_equal(rights_at(3, A), R);
+	assert_int_equal(rights_at(2, C), RW);
 	world_check();
 }
 
@@ -478,6 +532,37 @@ static void test_source_survives(void **state)
 
 /* ---- Progress with the smallest pools ---- */
 
+/* Whatever was used lately, the mappings installed last stay. step: distance of the addresses. */
+static void expect_last_stay(vaddr_t step)
+{
+	enum { COUNT = 1000, SPAN = 250 };
+
+	for (int i = 0; i < COUNT; i++) {
+		assert_int_equal(map(0, window((pfn_t)i), 1, (vaddr_t)(i % SPAN) * step, RWX, 0), MAPDB_OK);
+		for (int k = i; k >= 0 && k > i - MAPDB_CHAIN_NODES; k--)
+			assert_int_equal(pfn_at(1, (vaddr_t)(k % SPAN) * step), k);
+		for (int k = i - MAPDB_CHAIN_NODES; k >= 0 && k > i - SPAN; k--)
+			if (rights_at(1, (vaddr_t)(k % SPAN) * step))
+				access_page(1, (vaddr_t)(k % SPAN) * step, true);
+	}
+	world_check();
+}
+
+static void test_last_mappings_stay(void **state)
+{
+	u32 residual = stats().tables - stats().tables_free;
+
+	(void)state;
+	world_stop();
+	world_start(MAPDB_MIN_TABLES + residual, MAPDB_MIN_NODES);
+	expect_last_stay(PAGE_SIZE);            /* short of nodes */
+	assert_true(stats().evicted_nodes > 500);
+	world_stop();
+	world_start(MAPDB_MIN_TABLES + residual, 2048);
+	expect_last_stay(1UL << 39);            /* short of tables: one mapping each below every PML4 slot */
+	assert_true(stats().evicted_tables > 500);
+}
+
 #define CHAIN 4                 /* spaces 1..4: three pagers and the program */
 
 static unsigned chain_maps;
@@ -607,13 +692,17 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_windows, start, stop),
 		cmocka_unit_test_setup_teardown(test_device_frames_share_lists, start, stop),
 		cmocka_unit_test_setup_teardown(test_snapshot, start, stop),
+		cmocka_unit_test_setup_teardown(test_write_before_current, start, stop),
 		cmocka_unit_test_setup_teardown(test_protect, start, stop),
 		cmocka_unit_test_setup_teardown(test_status_bits, start, stop),
+		cmocka_unit_test_setup_teardown(test_saved_access_needs_flush, start, stop),
+		cmocka_unit_test_setup_teardown(test_progress_is_verified, start, stop),
 		cmocka_unit_test_setup_teardown(test_unmap_in_pieces, start, stop),
 		cmocka_unit_test_setup_teardown(test_destroy_in_pieces, start, stop),
 		cmocka_unit_test_setup_teardown(test_root_is_made_and_evicted, start, stop),
 		cmocka_unit_test_setup_teardown(test_no_pool_is_an_answer, start, stop),
 		cmocka_unit_test_setup_teardown(test_source_survives, start, stop),
+		cmocka_unit_test_setup_teardown(test_last_mappings_stay, start, stop),
 		cmocka_unit_test_setup_teardown(test_minimum_pool_makes_progress, start, stop),
 		cmocka_unit_test_setup_teardown(test_check_notices_damage, start, stop),
 	};
