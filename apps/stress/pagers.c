@@ -8,7 +8,7 @@
 #include <l4/print.h>
 #include "stress.h"
 
-enum { WORDS = 512, PAGE = 4096, PAUSE_US = 20000, ROUND = 1 };
+enum { WORDS = 512, PAGE = 4096, PAUSE_US = 20000, ROUND = 1, RECENT = 64, TAKEN = 4, BETWEEN = 32 };
 
 /* Parts of the child's address space that are shown in ours: what it was linked and started with, and its arena. */
 #define LOW_SIZE        0xbf000000UL
@@ -17,6 +17,8 @@ enum { WORDS = 512, PAGE = 4096, PAUSE_US = 20000, ROUND = 1 };
 
 static L4_Word_t low, arena;            /* where they are shown */
 static L4_Word_t arena_size;
+static L4_Word_t recent[RECENT];        /* pages of the child that were mapped last */
+static unsigned long faults;
 
 /* Where an address of the child stands in our own address space; 0 if nowhere. */
 static L4_Word_t shown(L4_Word_t address)
@@ -28,28 +30,39 @@ static L4_Word_t shown(L4_Word_t address)
 	return 0;
 }
 
-/* Answer the fault in the message registers: map the page at the place where it is missing, for the access that was
- * wanted. A pager that does not know the rights of a page can ask for no more than that. */
+/* Access our own view of the child's page in the way it wants to: it is mapped to us then, with that right. */
+static void touch(L4_Word_t at, L4_Word_t access)
+{
+	if (access & L4_Writable)
+		__asm__ volatile("lock orb $0, %0" : "+m"(*(volatile char *)at) : : "cc");
+	else
+		(void)*(volatile char *)at;
+}
+
+/* Answer the fault in the message registers. A map item gives no right that we do not have ourselves, and a read-only
+ * mapping of ours is no reason for a fault in the transfer: so the page is touched first. */
 static void load_answer(L4_MsgTag_t tag)
 {
-	L4_Word_t mr[2], page;
+	L4_Word_t mr[2], page, access = L4_PageFaultAccess(tag);
 
 	L4_StoreMRs(1, 2, mr);
 	page = mr[0] & ~(L4_Word_t)(PAGE - 1);
 	if (!L4_IsPageFault(tag) || !shown(page))
 		stress_fail("part=%s tag=0x%lx address=0x%lx ip=0x%lx", stress_role(), tag.raw, mr[0], mr[1]);
-	L4_LoadPageFaultReply(L4_FpageAddRights(L4_FpageLog2(shown(page), 12), L4_PageFaultAccess(tag) | L4_Readable), page);
+	recent[faults++ % RECENT] = page;
+	touch(shown(page), access);
+	L4_LoadPageFaultReply(L4_FpageAddRights(L4_FpageLog2(shown(page), 12),
+						access & L4_Writable ? L4_FullyAccessible : L4_ReadeXecOnly), page);
 }
 
-/* Take back one random page among the last ones that the child was given, or a whole stretch of its memory. */
+/* Take back some of the pages mapped last, from ourselves as well: code, stack, data or what the child shows in its turn. */
 static void take_back(unsigned long *random)
 {
-	unsigned long pages = stress_option("a", 32), r = stress_random(random);
-	L4_Word_t address = TASK_ARENA_BASE + r % (2 * pages) * PAGE;
-
-	L4_Flush(L4_FpageAddRights(L4_FpageLog2(shown(address), 12), L4_FullyAccessible));
-	if (r >> 32 & 1)
-		L4_Flush(L4_FpageAddRights(L4_FpageLog2(shown(0x400000) & ~0xffffUL, 16), L4_FullyAccessible));
+	for (int i = 0; i < TAKEN; i++) {
+		L4_Word_t page = recent[stress_random(random) % RECENT];
+		if (page)
+			L4_Flush(L4_FpageAddRights(L4_FpageLog2(shown(page), 12), L4_FullyAccessible));
+	}
 }
 
 /* Faults of the next part; rounds of the leaf, which it reports to the outer pager. */
@@ -57,20 +70,20 @@ static void serve(void)
 {
 	unsigned long random = L4_Myself().raw;
 
-	for (;;) {
+	for (unsigned long messages = 1;; messages++) {
 		L4_ThreadId_t from;
 		L4_MsgTag_t tag = L4_Wait_Timeout(L4_TimePeriod(PAUSE_US), &from);
-		if (L4_IpcFailed(tag)) {
+		if (L4_IpcSucceeded(tag)) {
+			if (tag.raw == ROUND << 16) {
+				stress_round();
+				L4_Set_MsgTag(tag);
+			} else {
+				load_answer(tag);
+			}
+			L4_Reply(from);
+		}
+		if (L4_IpcFailed(tag) || messages % BETWEEN == 0)
 			take_back(&random);
-			continue;
-		}
-		if (tag.raw == ROUND << 16) {
-			stress_round();
-			L4_Set_MsgTag(tag);
-		} else {
-			load_answer(tag);
-		}
-		L4_Reply(from);
 	}
 }
 
