@@ -98,6 +98,7 @@ static void emit(const char *line, size_t n)
 		out.ring[out.in++ % RING_BYTES] = line[i];
 }
 
+__attribute__((format(printf, 2, 0)))
 static void line_v(const char *prefix, const char *fmt, va_list ap)
 {
 	char line[LINE_BYTES];

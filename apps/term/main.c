@@ -291,7 +291,8 @@ static void serve(L4_ThreadId_t from, L4_MsgTag_t tag)
 		if (L4_IsThreadEqual(from, input_thread) || L4_IsThreadEqual(from, input_local)) {
 			serve_input(from, mr, n);
 			break;
-		}       /* fall through */
+		}
+		__attribute__((fallthrough));
 	default: answer_status(from, L4_Label(tag), L4_TERM_BAD_REQUEST, 0); break;
 	}
 	out_flush();

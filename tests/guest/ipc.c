@@ -8,7 +8,7 @@
 const char test_suite[] = "ipc";
 
 #define MS 1000
-static volatile word result, error, finished, started, got[64];
+static volatile word result, error, finished, started;
 static L4_ThreadId_t main_id;
 
 /* ---- Partners ------------------------------------------------------------------------------------- */
