@@ -12,7 +12,6 @@
 #include <l4/message.h>
 
 #include "cow.h"
-#include "io.h"
 #include "kobj.h"
 #include "log.h"
 #include "pages.h"
@@ -132,13 +131,6 @@ static bool is_device(uint64_t base, uint64_t size)
 	return base + size > base && base + size <= 1ul << 46;
 }
 
-/* Device pages come into our window when they are touched, and only then can they be mapped on. */
-static void touch(uint64_t base, uint64_t size)
-{
-	for (uint64_t at = 0; at < size; at += PAGE_BYTES)
-		mmio_read8(SIGMA0_PHYS_BASE + base + at);
-}
-
 void pagefault_sigma0(L4_ThreadId_t client, L4_Fpage_t want)
 {
 	uint64_t base = L4_Address(want), size = L4_Size(want);
@@ -146,7 +138,6 @@ void pagefault_sigma0(L4_ThreadId_t client, L4_Fpage_t want)
 	/* Only drivers get device memory: a persistent task could not go on using a device after a
 	 * reboot. Store pages come by page fault. */
 	if (L4_ThreadNo(client) < L4_ROOT_TNO && size >= PAGE_BYTES && is_device(base, size)) {
-		touch(base, size);
 		send_map(client, SIGMA0_PHYS_BASE + base, (unsigned)L4_SizeLog2(want), base, L4_FullyAccessible);
 		return;
 	}
