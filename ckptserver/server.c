@@ -209,7 +209,8 @@ bool server_start_thread(L4_ThreadId_t id, L4_ThreadId_t space, L4_Word_t utcb, 
 		    !server_space_control(id, L4_FpageLog2(SERVER_KIP, 12), L4_FpageLog2(SERVER_UTCB, 22)))
 			return false;
 	}
-	if (!server_thread_control(id, space, server_self(), server_self(), utcb))
+	/* A persistent thread is its own scheduler: it must not depend on one that forgets. */
+	if (!server_thread_control(id, space, L4_ThreadNo(id) < L4_ROOT_TNO ? server_self() : id, server_self(), utcb))
 		return false;
 	for (unsigned i = 0; i < CALL_TRIES; i++) {
 		enum send_result r;

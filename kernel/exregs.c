@@ -9,14 +9,6 @@
 #include "kernel/x86/percpu.h"
 #include <l4/abi.h>
 
-/* Own space, or a privileged one (the root task manages its tasks' threads). */
-static bool permitted(const struct thread *t, const struct thread *d)
-{
-	if (d->flags & TF_RESIDENT)
-		return thread_is_ckptserver(t) || t->tte->space == d->tte->space;
-	return t->tte->space == d->tte->space || syscall_privileged(t);
-}
-
 static u64 abort_and_halt(struct thread *t, struct thread *d, u64 control)
 {
 	struct tte *e = d->tte;
@@ -32,6 +24,7 @@ static u64 abort_and_halt(struct thread *t, struct thread *d, u64 control)
 		ipc_dequeue(d);
 		unpark(d);
 		e->pending = sending ? PEND_ABORT_SEND : PEND_ABORT_RECV;
+		sched_ready(d);
 	}
 	if (control & L4_EXREGS_HALTFLAG) {
 		if (control & L4_EXREGS_HALT)
@@ -41,7 +34,7 @@ static u64 abort_and_halt(struct thread *t, struct thread *d, u64 control)
 	}
 	if (d == t && e->flags & TTE_HALTED)
 		sched_block_current();
-	else if (d != t)
+	else if (d != t && e->state == TS_READY && was & L4_EXREGS_HALT)
 		sched_ready(d);
 	return was;
 }
@@ -74,7 +67,7 @@ void sys_exchange_registers(struct thread *t, struct regs *f)
 	struct wants w = { 0 };
 	struct regs old;
 
-	if (!d || !(d->tte->flags & TTE_ACTIVE) || d->flags & TF_DAMAGED || !permitted(t, d)) {
+	if (!d || !(d->tte->flags & TTE_ACTIVE) || d->flags & TF_DAMAGED || t->tte->space != d->tte->space) {
 		syscall_fail(t, f, L4_ERR_INVALID_THREAD);
 		return;
 	}

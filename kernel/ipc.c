@@ -344,6 +344,15 @@ static bool try_sender(struct thread *t, struct thread *s)
 	return true;
 }
 
+/* A closed receive from nobody would wait for ever. */
+static bool sender_possible(const struct thread *t)
+{
+	tid_t partner = t->tte->partner;
+
+	return partner == L4_ANYTHREAD || partner == L4_ANYLOCALTHREAD || thread_by_id(partner) ||
+		(tid_number(partner) <= L4_KERNEL_TNO && tid_version(partner) == 1);
+}
+
 static void recv_phase(struct thread *t)
 {
 	struct thread *s;
@@ -353,6 +362,10 @@ static void recv_phase(struct thread *t)
 	while ((s = next_sender(t, NULL)))
 		if (try_sender(t, s))
 			return;
+	if (!sender_possible(t)) {
+		ipc_fail(t, L4_IPC_NON_EXISTING, 1);
+		return;
+	}
 	if (expired(t)) {
 		ipc_fail(t, L4_IPC_TIMEOUT, 1);
 		return;

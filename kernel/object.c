@@ -56,7 +56,7 @@ const char *object_validate_entry(const struct tte *e)
 {
 	if (!(e->flags & TTE_EXISTS))
 		return NULL;
-	if (e->flags & (u8)~(TTE_EXISTS | TTE_ACTIVE | TTE_HALTED | TTE_STOPPED))
+	if (e->flags & (u8)~(TTE_EXISTS | TTE_ACTIVE | TTE_HALTED | TTE_STOPPED | TTE_PLACED))
 		return "flags";
 	if (e->state >= TS_COUNT || (e->kind & IPC_KIND_MASK) >= IPC_KIND_COUNT || e->pending >= PEND_COUNT)
 		return "state";

@@ -33,6 +33,7 @@ enum tte_flags {
 	TTE_EXISTS  = 1,
 	TTE_ACTIVE  = 2,                /* has a UTCB and has been activated */
 	TTE_HALTED  = 4,                /* does not return to user mode (ExchangeRegisters H) */
+	TTE_PLACED  = 16,               /* its UTCB slot is decided */
 	TTE_STOPPED = 8,                /* stopped by the kernel: damaged object, or an exception nobody handles */
 };
 

@@ -172,6 +172,18 @@ void sys_unmap(struct thread *t, struct regs *f)
 	arch_sync_tlb();
 }
 
+/* The state as Schedule (X.2 3.5) reports it. An IPC that somebody has aborted is over. */
+static u32 thread_x2_state(const struct thread *d)
+{
+	const struct tte *e = d->tte;
+
+	if (!(e->flags & TTE_ACTIVE))
+		return L4_TI_INACTIVE;
+	if (e->state == TS_READY || e->pending)
+		return L4_TI_RUNNING;
+	return e->state == TS_SEND ? L4_TI_PENDING_SEND : L4_TI_WAITING;
+}
+
 /* X.2 3.5. rdi dest, rsi prio, rdx time control, r8 processor, r9 preemption. Result: rax state, rdx time left. */
 void sys_schedule(struct thread *t, struct regs *f)
 {
@@ -193,7 +205,7 @@ void sys_schedule(struct thread *t, struct regs *f)
 		syscall_fail(t, f, L4_ERR_NO_PRIVILEGE);
 		return;
 	}
-	if (f->rsi != ~0ul && (f->rsi & 0xff) > t->tte->prio) {
+	if ((f->rsi != ~0ul && f->rsi > t->tte->prio) || (f->r8 != ~0ul && f->r8 != 0)) {
 		syscall_fail(t, f, L4_ERR_INVALID_PARAM);
 		return;
 	}
@@ -213,7 +225,7 @@ void sys_schedule(struct thread *t, struct regs *f)
 		cpu->resched = 1;
 	}
 	f->rdx = 0;
-	f->rax = !(d->tte->flags & TTE_ACTIVE) ? 2 : d->tte->state == TS_READY ? 3 : d->tte->state == TS_SEND ? 4 : 6;
+	f->rax = thread_x2_state(d);
 }
 
 /* State word of ThreadInfo. */
@@ -224,8 +236,7 @@ static u64 info_state(const struct thread *d)
 		[IPC_PREEMPTION] = L4_TI_PREEMPTION,
 	};
 	const struct tte *e = d->tte;
-	u64 v = !(e->flags & TTE_ACTIVE) ? L4_TI_INACTIVE : e->state == TS_READY ? L4_TI_RUNNING :
-		e->state == TS_SEND ? L4_TI_PENDING_SEND : L4_TI_WAITING;
+	u64 v = thread_x2_state(d);
 
 	if (e->state != TS_READY)
 		v |= kinds[e->kind & IPC_KIND_MASK] | (e->kind & IPC_CALL_RESIDUAL ? L4_TI_CALL : 0u);

@@ -84,10 +84,10 @@ static void delete_thread(struct thread *t, struct regs *f, struct thread *d)
 	irq_forget(d);
 	r = s->record;
 	if (r) {
-		if (d->tte->flags & TTE_ACTIVE) {
+		if (d->tte->flags & TTE_PLACED)
 			r->slot[d->tte->slot] = 0;
+		if (d->tte->flags & TTE_ACTIVE)
 			r->active_threads--;
-		}
 		r->threads--;
 	}
 	d->tte->flags = 0;
@@ -172,17 +172,31 @@ static u32 find_space(struct thread_request *q, struct wants *w)
 	return 0;
 }
 
-/* UTCB location -> slot. 0 or an X.2 error. Only when the record is here. */
+/* UTCB location -> slot; none given yet: the first free one. 0 or an X.2 error. Only when the record is here. */
 static u32 find_slot(struct thread_request *q)
 {
 	u64 offset = q->utcb - q->s->utcb_base;
 
-	if (!q->s->known || offset >= q->s->utcb_size || offset & PAGE_MASK || offset >> PAGE_SHIFT >= SPACE_SLOTS)
+	if (q->d->tte->flags & TTE_PLACED && q->utcb == UTCB_UNCHANGED) {
+		q->slot = q->d->tte->slot;
+		return 0;
+	}
+	if (q->utcb == UTCB_UNCHANGED)
+		for (offset = 0; offset < q->s->utcb_size && q->s->record->slot[offset >> PAGE_SHIFT]; offset += PAGE_SIZE)
+			if (offset >> PAGE_SHIFT == SPACE_SLOTS - 1)
+				return L4_ERR_UTCB_AREA;
+	if (offset >= q->s->utcb_size || offset & PAGE_MASK || offset >> PAGE_SHIFT >= SPACE_SLOTS)
 		return L4_ERR_UTCB_AREA;
 	q->slot = (u32)(offset >> PAGE_SHIFT);
-	if (q->s->record->slot[q->slot])
+	if (q->s->record->slot[q->slot] && q->s->record->slot[q->slot] != q->d->no)
 		return L4_ERR_UTCB_AREA;                /* somebody else's */
 	return 0;
+}
+
+/* Does the call say (or imply) where the UTCB is to be? */
+static bool places(const struct thread_request *q)
+{
+	return !(q->d->tte->flags & TTE_ACTIVE) && (q->pager != L4_NILTHREAD || (q->utcb != UTCB_UNCHANGED && !q->new_space));
 }
 
 static bool activates(const struct thread_request *q)
@@ -210,6 +224,17 @@ static void want_thread_objects(struct thread_request *q, struct wants *w)
 		want_frame(w, d->utcb);
 }
 
+static void place(struct thread_request *q)
+{
+	struct tte *e = q->d->tte;
+
+	if (e->flags & TTE_PLACED)
+		q->s->record->slot[e->slot] = 0;
+	e->slot = (u16)q->slot;
+	e->flags |= TTE_PLACED;
+	q->s->record->slot[q->slot] = q->d->no;
+}
+
 static void activate(struct thread_request *q)
 {
 	struct thread *d = q->d;
@@ -217,9 +242,7 @@ static void activate(struct thread_request *q)
 	struct utcb *u = d->utcb;
 
 	memset(u, 0, sizeof *u);
-	d->tte->slot = (u16)q->slot;
 	d->tte->flags |= TTE_ACTIVE;
-	s->record->slot[q->slot] = d->no;
 	s->record->active_threads++;
 	d->tcb->utcb_mr = s->utcb_base + ((u64)q->slot << PAGE_SHIFT) + 512;
 	u->self = d->tcb->utcb_mr;
@@ -267,6 +290,7 @@ static void control_thread(struct thread *t, struct regs *f, struct thread_reque
 {
 	struct wants w = { 0 };
 	u32 error = find_space(q, &w);
+	bool placed;
 
 	if (!error && q->scheduler != L4_NILTHREAD && q->scheduler != q->dest && !thread_by_id(q->scheduler))
 		error = L4_ERR_INVALID_SCHEDULER;
@@ -274,10 +298,10 @@ static void control_thread(struct thread *t, struct regs *f, struct thread_reque
 		error = L4_ERR_INVALID_SCHEDULER;
 	if (!error && q->d->flags & TF_RESIDENT && !make_resident(q->d, q->s))
 		error = L4_ERR_NO_MEM;
-	if (!error && activates(q) && q->s->record && !q->new_space)
-		error = find_slot(q);
-	else if (!error && activates(q) && q->new_space)
+	if (!error && activates(q) && q->new_space)
 		error = L4_ERR_UTCB_AREA;               /* SpaceControl must have set the area first */
+	else if (!error && places(q) && q->s->record)
+		error = find_slot(q);
 	if (!error)
 		want_thread_objects(q, &w);
 	if (error) {
@@ -288,11 +312,14 @@ static void control_thread(struct thread *t, struct regs *f, struct thread_reque
 		syscall_wait(t, f, &w);
 		return;
 	}
+	placed = places(q);
 	if (q->d->tte->flags & TTE_EXISTS)
 		change(q);
 	else
 		create(q);
 	q->d->tte->version = tid_version(q->dest);
+	if (placed)
+		place(q);
 	if (activates(q))
 		activate(q);
 	f->rax = 1;
@@ -317,7 +344,7 @@ void sys_thread_control(struct thread *t, struct regs *f)
 	struct wants w = { 0 };
 	u32 no = tid_number(q.dest);
 
-	if (!syscall_privileged(t) || (no < L4_ROOT_TNO && !thread_is_ckptserver(t))) {
+	if (!syscall_privileged(t)) {
 		syscall_fail(t, f, L4_ERR_NO_PRIVILEGE);
 		return;
 	}
@@ -327,6 +354,10 @@ void sys_thread_control(struct thread *t, struct regs *f)
 	}
 	if (no >= 1u << L4_THREAD_BITS || !(q.dest & 0x3f)) {
 		syscall_fail(t, f, L4_ERR_INVALID_THREAD);
+		return;
+	}
+	if (no < L4_ROOT_TNO && !thread_is_ckptserver(t)) {
+		syscall_fail(t, f, L4_ERR_NO_PRIVILEGE);
 		return;
 	}
 	if (no < L4_SYSTEM_BASE) {
@@ -360,9 +391,9 @@ static u32 check_areas(u64 kip, u64 utcb)
 	u64 kip_at = fpage_base(kip), utcb_at = fpage_base(utcb);
 	u64 kip_bits = fpage_bits(kip), utcb_bits = fpage_bits(utcb);
 
-	if (utcb_bits < L4_UTCB_BITS || utcb_bits > 46 || utcb_at + (1ul << utcb_bits) > USER_END)
+	if (utcb_bits < L4_UTCB_BITS || utcb_bits > 46 || utcb_at != (utcb & ~0x3fful) || utcb_at + (1ul << utcb_bits) > USER_END)
 		return L4_ERR_UTCB_AREA;
-	if (kip_bits < PAGE_SHIFT || kip_bits > 46 || kip_at + (1ul << kip_bits) > USER_END)
+	if (kip_bits < PAGE_SHIFT || kip_bits > 46 || kip_at != (kip & ~0x3fful) || kip_at + (1ul << kip_bits) > USER_END)
 		return L4_ERR_KIP_AREA;
 	if (kip_at < utcb_at + (1ul << utcb_bits) && utcb_at < kip_at + (1ul << kip_bits))
 		return L4_ERR_KIP_AREA;

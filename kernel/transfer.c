@@ -149,6 +149,8 @@ static int map_one(struct thread *from, struct thread *to, const struct window *
 	struct mapdb_work work = MAPDB_WORK(MAPDB_UNLIMITED);
 	vaddr_t off = page << PAGE_SHIFT;
 
+	if (unlikely(space_owns(to->space, w->dst + off)))
+		return XFER_DONE;               /* the UTCB and KIP areas are the kernel's */
 	if (unlikely(loses_write(from, to, w->src + off)))
 		flags |= MAPDB_LOSE_W;
 	switch (mapdb_map(&from->space->pt, w->src + off, &to->space->pt, w->dst + off, rights, flags, &work)) {
