@@ -92,6 +92,7 @@ TEST_SRC_elf_loader_test := boot/uefi/elf.c
 TEST_SRC_mapdb_test := kernel/ptab.c kernel/mapdb.c kernel/mapdb_evict.c kernel/mapdb_check.c
 TEST_SRC_mapdb_model_test := $(TEST_SRC_mapdb_test)
 TEST_SRC_pager_test := $(addprefix pager/,archive.c elfimage.c mem.c pool.c object.c region.c startblock.c)
+TEST_SRC_pager_tasks_test := $(filter-out pager/main.c pager/boot.c pager/reply.c pager/say.c pager/store.c,$(wildcard pager/*.c))
 TEST_SRC_shell_test := apps/shell/parse.c
 STORE_TEST_SRC      := $(call sources,ckptserver/store) tests/host/store_sim.c tests/host/store_help.c
 TEST_SRC_store_test := $(STORE_TEST_SRC)
@@ -208,6 +209,7 @@ debug: setup
 
 # ---- tests -------------------------------------------------------------------------------------------------------
 host_objects = $(addprefix $(H)/obj/,$(addsuffix .o,tests/host/$1.c $(TEST_SRC_$1)))
+$(H)/obj/pager/%.o $(H)/obj/tests/host/pager%: HOST_FLAGS += -DL4_HOST_UTCB      # the test supplies the UTCB
 $(H)/obj/%.c.o: %.c Makefile
 	$(call say,HOSTCC,$<)
 	@mkdir -p $(@D)
