@@ -11,7 +11,6 @@
 #include <l4/kip.h>
 #include <l4/space.h>
 #include <l4/task.h>
-#include <l4/thread.h>
 
 #include "object.h"
 #include "say.h"
@@ -129,25 +128,12 @@ void store_revoke(uint32_t first, uint32_t count)
 	}
 }
 
-static unsigned long discard_ask(L4_Word_t first, L4_Word_t bytes)
-{
-	L4_Word_t words[3] = { L4_BootNumber(L4_GetKernelInterface()), first, bytes }, status;
-	L4_MsgTag_t tag = L4_Niltag;
-
-	L4_Set_Label(&tag, L4_CKPT_DISCARD);
-	L4_LoadMR(0, tag.raw | 3);
-	L4_LoadMRs(1, 3, words);
-	tag = L4_Call(L4_Pager());
-	L4_StoreMR(1, &status);
-	return L4_IpcFailed(tag) || !L4_UntypedWords(tag) ? L4_CKPT_NO_SERVER : status;
-}
-
 /* A request made before a recovery is answered without effect: then it is made again. */
 void store_discard(uint32_t first, uint32_t count)
 {
 	unsigned long status;
 
-	while ((status = discard_ask(first * MEM_PAGE, count * MEM_PAGE)) == L4_CKPT_NEW_BOOT ||
+	while ((status = L4_DiscardStore(first * MEM_PAGE, count * MEM_PAGE)) == L4_CKPT_NEW_BOOT ||
 	       status == L4_CKPT_BUSY)
 		L4_Sleep(L4_TimePeriod(BUSY_US));
 	if (status == L4_CKPT_OK)
