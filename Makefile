@@ -85,6 +85,7 @@ BENCH_ONE   := $(basename $(notdir $(wildcard bench/*.c)))
 BENCH_MANY  := $(call programs,bench)
 BOOT_CFG    := apps/boot.cfg
 HOST_TESTS  := $(basename $(notdir $(wildcard tests/host/*_test.c)))
+HOST_TOOLS  := imgcheck
 
 # Host tests: the product's files each is linked with.
 TEST_SRC_boot_test  := boot/bootinfo.c boot/multiboot.c
@@ -97,6 +98,7 @@ TEST_SRC_shell_test := apps/shell/parse.c
 STORE_TEST_SRC      := $(call sources,ckptserver/store) tests/host/store_sim.c tests/host/store_help.c
 TEST_SRC_store_test := $(STORE_TEST_SRC)
 TEST_SRC_store_crash_test := $(STORE_TEST_SRC)
+TEST_SRC_imgcheck   := $(call sources,ckptserver/store)
 TEST_SRC_term_test  := apps/term/edit.c apps/term/history.c drivers/console/keyboard.c drivers/console/line.c \
 		       drivers/console/screen.c
 
@@ -219,19 +221,19 @@ $(H)/$1: $(call host_objects,$1)
 	$$(call say,HOSTLD,$1)
 	$(Q)$(HOST_CC) $(HOST_FLAGS) $$^ -lcmocka -o $$@
 endef
-$(foreach t,$(HOST_TESTS),$(eval $(call host_test,$t)))
+$(foreach t,$(HOST_TESTS) $(HOST_TOOLS),$(eval $(call host_test,$t)))
 
 test-host: $(addprefix $(H)/,$(HOST_TESTS))
 	@scripts/test-host $^
 test: setup
-	@$(MAKE) --no-print-directory DEBUG=0 all $(addprefix $(H)/,$(HOST_TESTS))
+	@$(MAKE) --no-print-directory DEBUG=0 all $(addprefix $(H)/,$(HOST_TESTS) $(HOST_TOOLS))
 	@$(MAKE) --no-print-directory DEBUG=1 all
 	@if [ -x tests/run ]; then tests/run; else scripts/test-host $(addprefix $(H)/,$(HOST_TESTS)); fi
 bench: setup
 	@$(MAKE) --no-print-directory DEBUG=0 all
 	@bench/run
 soak: setup
-	@$(MAKE) --no-print-directory DEBUG=0 all
+	@$(MAKE) --no-print-directory DEBUG=0 all $(addprefix $(H)/,$(HOST_TOOLS))
 	@tests/run --soak
 
 # $(call check_headers,command,headers): the command with each header in turn; fails after having tried all.

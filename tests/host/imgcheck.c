@@ -157,10 +157,13 @@ static int read_everything(struct store *st, uint64_t *pages, int verbose)
 
 static int open_store(struct blkdev *dev, struct store **st, struct store_mount *mount)
 {
+	static void *arena;             /* one store at a time */
 	size_t bytes = store_arena_bytes(dev->blocks, CACHE_NODES);
-	void *arena = aligned_alloc(4096, (bytes + 4095) & ~(size_t)4095);
-	int status = store_init(arena, bytes, dev, st);
+	int status;
 
+	free(arena);
+	arena = aligned_alloc(4096, (bytes + 4095) & ~(size_t)4095);
+	status = store_init(arena, bytes, dev, st);
 	memset(mount, 0, sizeof *mount);
 	return status == STORE_OK ? store_mount(*st, 0, mount) : status;
 }
