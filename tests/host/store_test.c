@@ -222,6 +222,32 @@ static void test_golden_superblock(void **state)
 	sim_image_free(&im);
 }
 
+/* The example at the end of docs/on-disk-format.md. */
+static void test_worked_example(void **state)
+{
+	static _Alignas(4096) uint8_t page[4096];
+	struct store_op op = { .client = 16, .vpn = 0x1234, .buf = page };
+	struct sim_image im;
+	struct bench b;
+
+	(void)state;
+	make_store(&im, SMALL, 0);
+	bench_open(&b, &im, 1, 64);
+	assert_int_equal(bench_mount(&b, 0), STORE_OK);
+	strcpy((char *)page, "hello, next boot");
+	assert_int_equal(store_sync(b.st, &op, store_put(b.st, &op)), STORE_OK);
+	assert_int_equal(op.block, 36);
+	assert_int_equal(do_commit(&b, 0), STORE_OK);
+	sim_image_get(&im, 24, page);
+	assert_memory_equal(page + 16, "\xa7\xe4\xc8\xee\xdc\xa5\xb3\xc8", 8);
+	assert_memory_equal(page + 544, "\x21\0\0\0\0\0\0\0\x43\xc4\x31\xe3\x16\xba\x93\x1f", 16);
+	assert_memory_equal(page + 576, "\x20\0\0\0\0\0\0\0\xbe\x33\xfd\x6f\x27\x6c\x6a\xb2", 16);
+	sim_image_get(&im, 35, page);
+	assert_memory_equal(page + 832, "\x24\0\0\0\0\0\0\0\x1a\x2a\xad\xae\x28\xcb\x9a\x45", 16);
+	bench_close(&b);
+	sim_image_free(&im);
+}
+
 /* ---- Fallback ---- */
 
 static void test_fallback(void **state)
@@ -926,6 +952,7 @@ int main(void)
 		cmocka_unit_test(test_future),
 		cmocka_unit_test(test_format_refuses_a_store),
 		cmocka_unit_test(test_golden_superblock),
+		cmocka_unit_test(test_worked_example),
 		cmocka_unit_test(test_fallback),
 		cmocka_unit_test(test_both_superblocks_lost),
 		cmocka_unit_test(test_resume_older),
