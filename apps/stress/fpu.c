@@ -4,7 +4,7 @@
  * was stopped. A thread loads a pattern of its own, spins without touching it, stores the registers and compares. */
 #include "stress.h"
 
-enum { THREADS_MAX = 16, SPINS = 300000, X87 = 6, VECTORS = 16, WIDE = 4 };
+enum { THREADS_MAX = 16, SPINS = 80000, X87 = 6, VECTORS = 16, WIDE = 4, PAUSE_US = 4000 };
 
 struct fpu_state {
 	unsigned long vector[VECTORS][WIDE];    /* halves above 128 bits count with AVX only */
@@ -98,8 +98,7 @@ static void worker(void *argument)
 
 	for (;;) {
 		work(n, &random);
-		if (rounds[n] % 4 == 0)
-			L4_Sleep(L4_TimePeriod(3000));
+		L4_Sleep(L4_TimePeriod(PAUSE_US));
 	}
 }
 
@@ -124,7 +123,7 @@ void stress_fpu(void)
 		stress_thread_start(worker, (void *)n, 4);
 	for (;;) {
 		work(0, &random);
-		L4_Sleep(L4_TimePeriod(2000));
+		L4_Sleep(L4_TimePeriod(PAUSE_US));
 		stress_round();
 	}
 }
