@@ -23,7 +23,7 @@ bool disk_init(void);
 /* Size of the whole disk in sectors of 512 bytes. */
 uint64_t disk_sectors(void);
 
-/* For messages, e.g. "virtio-blk 00:04.0". */
+/* For messages, e.g. "virtio-blk:00:04.0". */
 const char *disk_name(void);
 
 /* Confines disk_dev to a partition. Until then it has no blocks. */

@@ -132,12 +132,14 @@ static bool parse_resume(struct options *o, struct word w)
 
 static bool parse_format(struct options *o, struct word w)
 {
-	if (word_is(w, "yes"))
-		o->format = FORMAT_YES;
+	if (word_is(w, "no"))
+		o->format = FORMAT_NO;
 	else if (word_is(w, "force"))
 		o->format = FORMAT_FORCE;
+	else if (word_is(w, "yes"))
+		o->format = FORMAT_EMPTY;
 	else
-		return word_is(w, "no");
+		return false;
 	return true;
 }
 

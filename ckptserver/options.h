@@ -13,7 +13,7 @@
 #include <stdint.h>
 
 enum { RESUME_LATEST, RESUME_NONE, RESUME_GENERATION };
-enum { FORMAT_EMPTY, FORMAT_YES, FORMAT_FORCE };
+enum { FORMAT_EMPTY, FORMAT_NO, FORMAT_FORCE };
 
 struct options {
 	uint64_t interval_us;           /* between two snapshots; 0: only on demand */

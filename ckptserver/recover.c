@@ -13,6 +13,7 @@
 
 #include "commit.h"
 #include "cow.h"
+#include "discard.h"
 #include "disk.h"
 #include "genesis.h"
 #include "gpt.h"
@@ -114,6 +115,8 @@ static int format(struct store *st)
 static const char *advice(int status)
 {
 	switch (status) {
+	case STORE_EMPTY:
+		return "; it is not touched (ckpt.format=no)";
 	case STORE_FOREIGN:
 		return "; it is not touched (ckpt.format=force gives it up)";
 	case STORE_FUTURE:
@@ -142,7 +145,8 @@ static int mount_store(struct store *st)
 	if (options.resume == RESUME_NONE && options.format == FORMAT_FORCE)
 		return format(st);
 	status = store_mount(st, want, &mount);
-	if (status == STORE_EMPTY || (status != STORE_OK && options.format == FORMAT_FORCE))
+	if ((status == STORE_EMPTY && options.format != FORMAT_NO) ||
+	    (status != STORE_OK && options.format == FORMAT_FORCE))
 		return format(st);
 	if (status != STORE_OK)
 		log_error("checkpoint partition: %s%s", store_strerror(status), advice(status));
@@ -193,6 +197,13 @@ static void halt(const char *why)
 	log_flush();
 	for (;;)
 		L4_Sleep(L4_Never);
+}
+
+/* ckpt.resume=none: the old world goes with the first checkpoint of the new one. */
+static void give_up_world(void)
+{
+	discard_client(CLIENT_KERNEL);
+	discard_client(((const struct record *)mount.user)->root_space);
 }
 
 static void begin_new(const void *archive, uint64_t bytes)
@@ -281,9 +292,12 @@ void recover(const void *archive, uint64_t bytes)
 	}
 	commit_use(st);
 	record.boot = store_boot_number(st);
-	if (mount.generation == 0 || options.resume == RESUME_NONE)
-		begin_new(archive, bytes);
-	else
+	if (mount.generation != 0 && options.resume != RESUME_NONE) {
 		resume(st);
+	} else {
+		if (mount.generation != 0)
+			give_up_world();
+		begin_new(archive, bytes);
+	}
 	snapshot_begin();
 }

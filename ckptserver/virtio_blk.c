@@ -213,7 +213,7 @@ bool disk_init(void)
 {
 	if (!pci_find(is_virtio_blk, &vb.pci))
 		return false;
-	snprintf(vb.name, sizeof vb.name, "virtio-blk %02x:%02x.%u", vb.pci.bus, vb.pci.dev, vb.pci.fn);
+	snprintf(vb.name, sizeof vb.name, "virtio-blk:%02x:%02x.%u", vb.pci.bus, vb.pci.dev, vb.pci.fn);
 	vb.sector_buf = server_alloc(PAGE_BYTES);
 	if (!vb.sector_buf || !server_take_irq(DISK_IRQ) || !device_start())
 		return false;
