@@ -31,7 +31,7 @@ def make_archive(root, build, out, programs="all", config=None):
     os.makedirs(folder, exist_ok=True)
     boot_cfg = os.path.join(folder, "boot.cfg")
     with open(boot_cfg, "w") as file:
-        file.write(config or "".join(["term\n"] + [f"stress {name}\n" for name in programs.split(",")]))
+        file.write(config or "".join(["start term\n"] + [f"start stress {name}\n" for name in programs.split(",")]))
     subprocess.run([os.path.join(root, "scripts", "mkarchive"), out] + files + [boot_cfg], check=True)
     return out
 
