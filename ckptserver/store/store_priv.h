@@ -162,6 +162,11 @@ struct store {
 /* ---- sum.c ---- */
 uint64_t store_sum(const void *block);                  /* XXH3-64 of 4096 bytes */
 bool     store_is_zero(const void *block);
+uint64_t sum_plain(const void *block);
+
+/* ---- sum_avx2.c ---- */
+bool     sum_avx2_usable(void);
+uint64_t sum_avx2(const void *block);
 
 /* ---- cache.c ---- */
 void     node_init(struct store *st);

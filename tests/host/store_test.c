@@ -248,6 +248,19 @@ static void test_worked_example(void **state)
 	sim_image_free(&im);
 }
 
+static void test_sums_agree(void **state)
+{
+	static _Alignas(4096) uint8_t page[4096];
+
+	(void)state;
+	for (uint32_t i = 0; i < 200; i++) {
+		model_fill(page, i);
+		assert_int_equal(sum_plain(page), store_sum(page));
+		if (sum_avx2_usable())
+			assert_int_equal(sum_plain(page), sum_avx2(page));
+	}
+}
+
 /* ---- Fallback ---- */
 
 static void test_fallback(void **state)
@@ -953,6 +966,7 @@ int main(void)
 		cmocka_unit_test(test_format_refuses_a_store),
 		cmocka_unit_test(test_golden_superblock),
 		cmocka_unit_test(test_worked_example),
+		cmocka_unit_test(test_sums_agree),
 		cmocka_unit_test(test_fallback),
 		cmocka_unit_test(test_both_superblocks_lost),
 		cmocka_unit_test(test_resume_older),
