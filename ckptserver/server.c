@@ -208,6 +208,9 @@ bool server_start_thread(L4_ThreadId_t id, L4_ThreadId_t space, L4_Word_t utcb, 
 		if (!server_thread_control(id, id, server_self(), L4_nilthread, ~0ul) ||
 		    !server_space_control(id, L4_FpageLog2(SERVER_KIP, 12), L4_FpageLog2(SERVER_UTCB, 22)))
 			return false;
+		/* The root task hands priorities out: it needs the highest, and nobody can give it to itself. */
+		if (L4_ThreadNo(id) == L4_ROOT_TNO)
+			server_set_priority(id, 255);
 	}
 	/* A persistent thread is its own scheduler: it must not depend on one that forgets. */
 	if (!server_thread_control(id, space, L4_ThreadNo(id) < L4_ROOT_TNO ? server_self() : id, server_self(), utcb))

@@ -25,6 +25,7 @@
 #define PRIORITY_PAGER          254
 #define PRIORITY_WORKER         253
 #define PRIORITY_DEFAULT        100
+#define PRIORITY_BOOT           120             /* tasks of boot.cfg: the terminal stays usable while programs compute */
 #define PRIORITY_MAX            255
 
 #endif

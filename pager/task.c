@@ -161,7 +161,7 @@ static void limits_set(struct task *task, const struct task *parent, const struc
 	task->limits.threads = limit_of(wish->threads, most->threads);
 	task->limits.tasks = limit_of(wish->tasks, most->tasks);
 	task->limits.priority = limit_of(wish->priority, most->priority);
-	task->priority = limit_of(PRIORITY_DEFAULT, task->limits.priority);
+	task->priority = limit_of(parent ? PRIORITY_DEFAULT : PRIORITY_BOOT, task->limits.priority);
 }
 
 static void name_set(struct task *task, const char *name)
