@@ -195,9 +195,10 @@ $(B)/BOOTX64.EFI: $(call objects,$(UEFI_SRC)) $(O)/boot/uefi/bootinfo.c.o
 	$(Q)$(OBJCOPY) -j .text -j .sdata -j .data -j .dynamic -j .dynsym -j .rel -j .rela -j '.rel.*' -j '.rela.*' \
 		-j .reloc -j .rodata --target=efi-app-x86_64 --subsystem=10 $(@:.EFI=.so) $@
 uefi: $(UEFI)
-$(B)/perdure.iso: $(SYSTEM) $(B)/archive scripts/mkiso
+$(B)/perdure.iso: $(SYSTEM) $(B)/archive scripts/mkiso FORCE
+	@$(MAKE) --no-print-directory DEBUG=1 build/debug/kernel.elf build/debug/ckptserver build/debug/archive
 	$(call say,ISO,$@)
-	$(Q)scripts/mkiso --build $(B) --out $@
+	$(Q)scripts/mkiso --build $(B) --debug build/debug --out $@
 iso: $(B)/perdure.iso
 
 setup:
