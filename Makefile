@@ -88,6 +88,9 @@ HOST_TESTS  := $(basename $(notdir $(wildcard tests/host/*_test.c)))
 HOST_TOOLS  := imgcheck
 
 # Host tests: the product's files each is linked with.
+TEST_SRC_options_test := ckptserver/options.c
+TEST_SRC_gpt_test   := ckptserver/gpt.c
+TEST_SRC_cow_test   := ckptserver/cow.c ckptserver/pages.c ckptserver/objcheck.c
 TEST_SRC_boot_test  := boot/bootinfo.c boot/multiboot.c
 TEST_SRC_elf_loader_test := boot/uefi/elf.c
 TEST_SRC_mapdb_test := kernel/ptab.c kernel/mapdb.c kernel/mapdb_evict.c kernel/mapdb_check.c

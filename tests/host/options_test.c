@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: BSD-2-Clause
+ * Properties: ckptserver's command-line parser sets what the documentation says, the last of two equal options
+ * counts, and no text, however malformed, does anything worse than being reported in `bad`.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <cmocka.h>
+
+#include "ckptserver/options.h"
+
+static struct options parse(const char *text)
+{
+	struct options o;
+
+	memset(&o, 0xa5, sizeof o);
+	options_parse(&o, text);
+	return o;
+}
+
+static void defaults(void **state)
+{
+	struct options o = parse("");
+
+	(void)state;
+	assert_int_equal(o.interval_us, 100000);
+	assert_int_equal(o.resume, RESUME_LATEST);
+	assert_int_equal(o.format, FORMAT_EMPTY);
+	assert_false(o.require);
+	assert_int_equal(o.chaos, 0);
+	assert_string_equal(o.root, "pager");
+	assert_string_equal(o.bad, "");
+}
+
+static void each_option(void **state)
+{
+	struct options o = parse(" ckpt.interval=500us\tckpt.resume=17 ckpt.format=force ckpt.require=yes "
+				 "ckpt.store=1G ckpt.buffers=64 chaos=0x2a root=tests/ipc log=ipc mem=64M");
+
+	(void)state;
+	assert_int_equal(o.interval_us, 500);
+	assert_int_equal(o.resume, RESUME_GENERATION);
+	assert_int_equal(o.resume_gen, 17);
+	assert_int_equal(o.format, FORMAT_FORCE);
+	assert_true(o.require);
+	assert_int_equal(o.store_pages, 262144);
+	assert_int_equal(o.buffers, 64);
+	assert_int_equal(o.chaos, 42);
+	assert_string_equal(o.root, "tests/ipc");
+	assert_string_equal(o.bad, "");
+}
+
+static void last_counts(void **state)
+{
+	struct options o = parse("ckpt.resume=none ckpt.interval=1s ckpt.interval=off ckpt.resume=latest");
+
+	(void)state;
+	assert_int_equal(o.interval_us, 0);
+	assert_int_equal(o.resume, RESUME_LATEST);
+}
+
+static void nonsense_is_named(void **state)
+{
+	static const char *const bad[] = {
+		"ckpt.interval=", "ckpt.interval=ms", "ckpt.interval=10min", "ckpt.interval=99999999999999999999",
+		"ckpt.interval=2000000s", "ckpt.resume=yesterday", "ckpt.resume=3x", "ckpt.format=maybe",
+		"ckpt.require=1", "ckpt.store=1P", "ckpt.store=4K", "ckpt.store=999999999999T", "ckpt.buffers=1",
+		"ckpt.buffers=70000", "ckpt.nosuch=1", "ckpt.",
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+		struct options o = parse(bad[i]);
+
+		assert_true(o.bad[0] != 0);
+		assert_int_equal(strncmp(o.bad, bad[i], strlen(o.bad)), 0);
+		assert_int_equal(o.interval_us, OPTIONS_INTERVAL_US);
+	}
+}
+
+static void durations(void **state)
+{
+	static const struct { const char *text; uint64_t us; } good[] = {
+		{ "off", 0 }, { "0", 0 }, { "5", 5000 }, { "250us", 250 }, { "10ms", 10000 }, { "2s", 2000000 },
+	};
+	uint64_t us;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof good / sizeof *good; i++) {
+		assert_true(options_duration(good[i].text, strlen(good[i].text), &us));
+		assert_int_equal(us, good[i].us);
+	}
+	assert_false(options_duration("", 0, &us));
+	assert_false(options_duration("10msx", 5, &us));
+}
+
+/* Every text of random characters out of those that mean something; a long root name is not taken. */
+static void random_text(void **state)
+{
+	static const char some[] = "ckpt.interval=resumfo0123456789 xsKMG\t\n";
+
+	(void)state;
+	srandom(1);
+	for (int i = 0; i < 20000; i++) {
+		size_t n = (size_t)random() % 200;
+		char *text = malloc(n + 1);
+		struct options o;
+
+		for (size_t k = 0; k < n; k++)
+			text[k] = some[(size_t)random() % (sizeof some - 1)];
+		text[n] = 0;
+		o = parse(text);
+		assert_true(o.store_pages >= 4096);
+		assert_true(strlen(o.root) < sizeof o.root && strlen(o.bad) < sizeof o.bad);
+		free(text);
+	}
+	assert_string_equal(parse("root=0123456789012345678901234567890123456789012345").root, "pager");
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(defaults), cmocka_unit_test(each_option), cmocka_unit_test(last_counts),
+		cmocka_unit_test(nonsense_is_named), cmocka_unit_test(durations), cmocka_unit_test(random_text),
+	};
+
+	return cmocka_run_group_tests_name("options", tests, NULL, NULL);
+}
