@@ -11,6 +11,7 @@
 struct line {
 	unsigned long length;
 	int lost;                       /* it was longer than LINE_MAX: not known */
+	int status;                     /* right above it stands a status line, which the next one replaces */
 	char text[LINE_MAX];
 };
 
@@ -19,7 +20,9 @@ typedef void line_print_function(const char *text, unsigned long count);
 /* These bytes were printed. */
 void line_note(struct line *l, const char *text, unsigned long count);
 
-/* Print whole lines of a message (LF or CR LF) above the unfinished line, and that again below them. */
-void line_above(const struct line *l, const char *text, unsigned long count, line_print_function *print);
+/* Print whole lines of a message (LF or CR LF) above the unfinished line, and that again below them. Of status
+ * lines (`[ckpt] gen=`) that follow each other only the last stays on the screen; a log has them all, each as
+ * a line of its own. */
+void line_above(struct line *l, const char *text, unsigned long count, line_print_function *print);
 
 #endif

@@ -259,33 +259,80 @@ static void print_and_note(void *context, const char *text, unsigned long count)
 	print_screen(text, count);
 }
 
-/* Messages of a server come above the line being typed, wherever its cursor stands. */
-static void messages_above_the_line(void **state)
+static void begin_noted(void)
 {
-	(void)state;
 	memset(&line, 0, sizeof line);
 	memset(&history, 0, sizeof history);
 	screen_init(&screen, 40, 24);
 	edit_init(&edit, &history, 40, print_and_note, 0);
 	print_and_note(0, "boot\r\n", 6);
 	edit_start(&edit, "> ", 2);
+}
+
+static void above(const char *text)
+{
+	line_above(&line, text, strlen(text), print_screen);
+}
+
+/* Messages of a server come above the line being typed, wherever its cursor stands. */
+static void messages_above_the_line(void **state)
+{
+	(void)state;
+	begin_noted();
 	type("ckpt 10ms\033[D\033[D");
-	line_above(&line, "[ckpt] gen=1\n[ckpt] gen=2\n", 26, print_screen);
-	assert_string_equal(row(1), "[ckpt] gen=1");
-	assert_string_equal(row(2), "[ckpt] gen=2");
+	above("[ckpt] error\n[boot] what\r\n");
+	assert_string_equal(row(1), "[ckpt] error");
+	assert_string_equal(row(2), "[boot] what");
 	assert_string_equal(row(3), "> ckpt 10ms");
 	assert_int_equal(screen.column, 9);
 	type("0");
 	assert_string_equal(row(3), "> ckpt 100ms");
 	type("\r");
-	line_above(&line, "no end", 6, print_screen);
+	above("no end");
 	assert_string_equal(row(4), "no end");
 	assert_int_equal(screen.row, 5);
 	for (int i = 0; i < 2 * LINE_MAX; i++)          /* a line that is too long to be put back */
 		print_and_note(0, "x", 1);
-	line_above(&line, "seen", 4, print_screen);
+	above("seen");
 	assert_string_equal(row(screen.row - 1), "seen");
 	assert_int_equal(screen.column, 0);
+}
+
+/* Status lines replace each other as long as nothing else is printed between them. */
+static void status_lines_replace_each_other(void **state)
+{
+	(void)state;
+	begin_noted();
+	type("half");
+	above("[ckpt] gen=1 pages=1234567\n");
+	above("[ckpt] gen=2\n[ckpt] gen=3\n");
+	assert_string_equal(row(0), "boot");
+	assert_string_equal(row(1), "[ckpt] gen=3");
+	assert_string_equal(row(2), "> half");
+	type(" typed\001");
+	above("[ckpt] gen=4\n");
+	assert_string_equal(row(1), "[ckpt] gen=4");
+	assert_string_equal(row(2), "> half typed");
+	above("[pager] says something\n");
+	above("[ckpt] gen=5\n");
+	assert_string_equal(row(1), "[ckpt] gen=4");
+	assert_string_equal(row(2), "[pager] says something");
+	assert_string_equal(row(3), "[ckpt] gen=5");
+	type("\r");
+	print_and_note(0, "output\r\n", 8);
+	above("[ckpt] gen=6\n");
+	above("[ckpt] gen=7\n");
+	assert_string_equal(row(3), "[ckpt] gen=5");
+	assert_string_equal(row(4), "> half typed");
+	assert_string_equal(row(5), "output");
+	assert_string_equal(row(6), "[ckpt] gen=7");
+	assert_int_equal(screen.row, 7);
+	edit_start(&edit, "> ", 2);
+	type("\014");                                   /* ctrl-L: nothing stands above any more */
+	above("[ckpt] gen=8\n");
+	above("[ckpt] gen=9\n");
+	assert_string_equal(row(screen.row), ">");
+	assert_string_equal(row(screen.row - 1), "[ckpt] gen=9");
 }
 
 static void screen_scrolls_and_survives_noise(void **state)
@@ -359,7 +406,8 @@ int main(void)
 		cmocka_unit_test(history_walk), cmocka_unit_test(history_ring), cmocka_unit_test(long_line_in_rows),
 		cmocka_unit_test(redrawn_after_reboot), cmocka_unit_test(full_line_refused),
 		cmocka_unit_test(utf8_moves_by_characters), cmocka_unit_test(random_keys),
-		cmocka_unit_test(messages_above_the_line), cmocka_unit_test(screen_scrolls_and_survives_noise),
+		cmocka_unit_test(messages_above_the_line),
+		cmocka_unit_test(status_lines_replace_each_other), cmocka_unit_test(screen_scrolls_and_survives_noise),
 		cmocka_unit_test(keyboard_layout), cmocka_unit_test(keyboard_takes_any_code),
 	};
 
