@@ -13,17 +13,20 @@
 #include "writer.h"
 
 #define RETRY_US        200000ul
+#define COMPLAIN_US     5000000ul
 
 struct record record;
 struct commit_counters commit_count;
 
-enum state { IDLE, BEGIN, WRITING, STORING };
+enum state { IDLE, BEGIN, WRITING, ABANDON, STORING };
 
 static struct {
 	struct store *st;
 	enum state state;
 	bool failed;                    /* waiting to try again */
 	uint64_t retry_tsc;
+	int complaint;                  /* status last complained of, and until when it is not repeated */
+	uint64_t complain_tsc;
 	uint64_t start_tsc;
 	struct record record;           /* of the commit under way */
 	struct store_op commit, drop;
@@ -71,11 +74,22 @@ void commit_snapshot(uint64_t clock_us, uint64_t tsc)
 
 /* ---- Failure ----------------------------------------------------------------------------------- */
 
+/* The same complaint is made again only after a while. */
+static void complain(const char *what, int status)
+{
+	uint64_t now = rdtsc();
+
+	if (status == c.complaint && now < c.complain_tsc)
+		return;
+	c.complaint = status;
+	c.complain_tsc = now + time_ticks(COMPLAIN_US);
+	log_error("%s: %s; generation=%lu stays, trying again", what, store_strerror(status),
+		  store_generation(c.st));
+}
+
 static void fail(const char *what, int status)
 {
-	if (!c.failed)
-		log_error("%s: %s; generation %lu stays; trying again", what, store_strerror(status),
-			  store_generation(c.st));
+	complain(what, status);
 	commit_count.failures++;
 	c.failed = true;
 	c.retry_tsc = rdtsc() + time_ticks(RETRY_US);
@@ -86,7 +100,8 @@ void commit_tick(void)
 {
 	if (c.failed && rdtsc() >= c.retry_tsc) {
 		c.failed = false;
-		cow_retry_failed();
+		if (c.state == WRITING)
+			cow_retry_failed();
 		writer_wake();
 	}
 }
@@ -111,11 +126,13 @@ static void report(void)
 static void commit_done(struct store_op *op)
 {
 	c.commit_busy = false;
+	c.failed = false;
 	if (op->status != STORE_OK) {
 		fail("commit", op->status);
 		return;
 	}
 	c.state = IDLE;
+	c.complaint = STORE_OK;
 	report();
 	pending_commit(snapshot_number(), true);
 	snapshot_committed();
@@ -174,6 +191,8 @@ static bool unit_write(void)
 		return true;
 	if (cow.failed && cow.failed == cow.busy) {
 		fail("writing", cow_failure());
+		if (cow_failure() == STORE_FULL)
+			c.state = ABANDON;
 		return false;
 	}
 	if (!cow_snapshot_saved())
@@ -187,6 +206,17 @@ static bool unit_write(void)
 		commit_done(&c.commit);
 	}
 	return true;
+}
+
+static bool unit_abandon(void)
+{
+	if (cow_abandon_unit(c.st))
+		return true;
+	if (cow_snapshot_saved()) {
+		c.state = IDLE;
+		snapshot_put_off(RETRY_US);
+	}
+	return false;
 }
 
 static bool unit_store_again(void)
@@ -211,7 +241,7 @@ bool commit_unit(void)
 	if (!c.st)
 		return false;
 	more = store_work(c.st);
-	if (c.failed)
+	if (c.failed && c.state != ABANDON)
 		return more;
 	switch (c.state) {
 	case IDLE:
@@ -220,6 +250,8 @@ bool commit_unit(void)
 		return unit_begin() || more;
 	case WRITING:
 		return unit_write() || more;
+	case ABANDON:
+		return unit_abandon() || more;
 	case STORING:
 		return unit_store_again() || more;
 	}

@@ -5,7 +5,9 @@
  *   BEGIN -> WRITING   [commit_unit]    the store knows the record; ranges discarded before the snapshot go first
  *   WRITING -> STORE   [commit_unit]    every page of the snapshot has reached the disk
  *   STORE -> IDLE      [commit_done]    index, maps, superblock are durable: waiters are answered
- *   any but IDLE -> RETRY -> back       a disk error: said on the console, tried again after a pause
+ *   any but IDLE -> failed -> back      a disk error: said on the console, tried again after a pause
+ *   WRITING -> ABANDON -> IDLE          [commit_unit] the partition is full: the pages are dirty again, for a later
+ *                                       snapshot, when something may have been given up
  *
  * While this is not IDLE no snapshot is taken. A failure harms nothing durable, and the system runs on.
  */

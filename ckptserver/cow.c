@@ -320,6 +320,46 @@ void cow_retry_failed(void)
 	cow.failed = 0;
 }
 
+/* A page whose copy is given up has that content still, or newer. */
+static void abandon_buffer(struct store *st, uint16_t b)
+{
+	pfn_t f = buffer[b].page;
+
+	if (buffer[b].op.unwritten)
+		store_put_forget(st, &buffer[b].op);
+	page_of(f)->buf = 0;
+	if (!page_of(f)->epoch)
+		make_dirty(f);
+	fifo_put(&free_list, b);
+	cow.busy--;
+	serve_postponed();
+}
+
+static void abandon_page(pfn_t f)
+{
+	struct page *p = page_of(f);
+
+	list_remove(f);
+	cow.snap--;
+	if (p->flags & PG_DOOMED)
+		p->flags = (uint8_t)((p->flags & ~PG_DOOMED) | PG_DEAD);
+	make_dirty(f);
+}
+
+bool cow_abandon_unit(struct store *st)
+{
+	uint16_t b = fifo_get(&copied);
+	pfn_t f = dirty_head[(epoch_now - 1) & 1];
+
+	if (!b && (b = fifo_get(&failed)) != 0)
+		cow.failed--;
+	if (b)
+		abandon_buffer(st, b);
+	else if (f)
+		abandon_page(f);
+	return b || f;
+}
+
 int cow_failure(void)
 {
 	return last_failure;

@@ -54,4 +54,9 @@ void cow_retry_failed(void);
 /* Status of the last failure. */
 int cow_failure(void);
 
+/* One unit of giving the snapshot up: its pages become dirty again, for the next one. What the store has taken
+ * stays taken; that content belongs to the next snapshot as well, or will be put anew. False: done, or waiting for
+ * writes under way (cow_snapshot_saved tells which). */
+bool cow_abandon_unit(struct store *st);
+
 #endif

@@ -29,7 +29,7 @@ struct snapshot_counters snapshot_count;
 
 static struct {
 	bool alive, wanted;
-	uint64_t next_tsc;
+	uint64_t next_tsc, not_before;
 } s;
 
 void snapshot_begin(void)
@@ -48,6 +48,12 @@ void snapshot_interval_changed(void)
 	s.next_tsc = rdtsc() + time_ticks(options.interval_us);
 }
 
+void snapshot_put_off(uint64_t us)
+{
+	s.wanted = false;
+	s.next_tsc = s.not_before = rdtsc() + time_ticks(us);
+}
+
 uint64_t snapshot_number(void)
 {
 	return snapshot_count.taken;
@@ -55,7 +61,7 @@ uint64_t snapshot_number(void)
 
 bool snapshot_due(uint64_t tsc)
 {
-	if (!s.alive || !commit_persistent() || !commit_idle())
+	if (!s.alive || !commit_persistent() || !commit_idle() || tsc < s.not_before)
 		return false;
 	if (!cow.dirty && !pending_saves()) {   /* nothing has changed: the last one is as good */
 		s.wanted = false;
@@ -82,7 +88,7 @@ uint64_t snapshot_patience(uint64_t tsc)
 	if (!s.alive || !commit_persistent())
 		return us;
 	if (commit_idle() && s.wanted)
-		return 0;
+		return tsc < s.not_before ? TICK_US : 0;
 	if (!commit_idle() || pending_count())
 		us = TICK_US;
 	if (commit_idle() && options.interval_us) {

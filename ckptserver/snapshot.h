@@ -18,6 +18,8 @@ void snapshot_begin(void);
 /* As soon as possible, whatever the interval. */
 void snapshot_want(void);
 void snapshot_interval_changed(void);
+/* Not before so many microseconds have passed. */
+void snapshot_put_off(uint64_t us);
 /* The last one is committed. */
 void snapshot_committed(void);
 
