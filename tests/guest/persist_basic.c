@@ -267,6 +267,7 @@ static void threads_setup(void)
 	slot = test_new_slot();
 	versioned = L4_GlobalId(L4_ThreadNo(versioned), 5);
 	REQUIRE_EQ(L4_ThreadControl(versioned, L4_Myself(), L4_Myself(), L4_nilthread, test_utcb(slot)), 1);
+	test_claim_slot(slot, versioned);
 	inactive = test_thread_inactive(L4_nilthread);
 	halted = test_thread(count_body, 0);
 	(void)L4_Set_Priority(halted, 45);

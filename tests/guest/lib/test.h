@@ -72,8 +72,9 @@ void test_bench(const char *name, word value, const char *unit);
 L4_ThreadId_t test_new_id(void);
 /* Address of a UTCB slot in the area of the running space; slot 0 is the first thread's. */
 void *test_utcb(unsigned int slot);
-/* A free UTCB slot of the root space. */
+/* A free UTCB slot of the root space; it stays free until it is claimed (by test_thread too). */
 unsigned int test_new_slot(void);
+void test_claim_slot(unsigned int slot, L4_ThreadId_t tid);
 /* Start fn(arg) as a thread of the root space; when fn returns it sleeps for ever. Never fails: a refusal ends
  * the test. The pager is sigma0, the scheduler this thread. */
 L4_ThreadId_t test_thread(void (*fn)(void *), void *arg);

@@ -74,6 +74,11 @@ unsigned int test_new_slot(void)
 	test_abort();
 }
 
+void test_claim_slot(unsigned int slot, L4_ThreadId_t tid)
+{
+	slot_owner[slot] = tid;
+}
+
 word test_stack(void (*fn)(void *), void *arg)
 {
 	word *top = (word *)((word)test_pages(TEST_STACK / 4096) + TEST_STACK - 64);
