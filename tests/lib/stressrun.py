@@ -18,7 +18,7 @@ BOOTED = r"^\[boot\] (?:genesis|recovered)"
 COMMIT = re.compile(r"^\[ckpt\] gen=(\d+) ", re.M)
 COUNTER = re.compile(r"\[counter\] n=(\d+) clock_us=(\d+)$", re.M)
 ALIVE = re.compile(r"\[stress\] ok name=(\w+) rounds=(\d+)", re.M)
-BAD = re.compile(r"^.*(?:\[stress\] FAIL|PANIC:|\[panic\]|\[ckpt\] error|could not be started).*$", re.M)
+BAD = re.compile(r"^.*(?:\[stress\] FAIL|PANIC:|\[panic\]|\[ckpt\] error|could not be started|not understood).*$", re.M)
 PROGRAMS = ("counter", "mem", "ipc", "sleep", "fpu", "thread", "pagers", "bank")
 
 
