@@ -101,7 +101,6 @@ TEST_SRC_shell_test := apps/shell/parse.c
 STORE_TEST_SRC      := $(call sources,ckptserver/store) tests/host/store_sim.c tests/host/store_help.c
 TEST_SRC_store_test := $(STORE_TEST_SRC)
 TEST_SRC_store_crash_test := $(STORE_TEST_SRC)
-TEST_SRC_imgcheck   := $(call sources,ckptserver/store)
 TEST_SRC_term_test  := apps/term/edit.c apps/term/history.c drivers/console/keyboard.c drivers/console/line.c \
 		       drivers/console/screen.c
 
@@ -225,7 +224,12 @@ $(H)/$1: $(call host_objects,$1)
 	$$(call say,HOSTLD,$1)
 	$(Q)$(HOST_CC) $(HOST_FLAGS) $$^ -lcmocka -o $$@
 endef
-$(foreach t,$(HOST_TESTS) $(HOST_TOOLS),$(eval $(call host_test,$t)))
+$(foreach t,$(HOST_TESTS),$(eval $(call host_test,$t)))
+# Not a test but a tool of tests, run on thousands of images: optimized, without sanitizers.
+$(H)/imgcheck: tests/host/imgcheck.c $(call sources,ckptserver/store) Makefile
+	$(call say,HOSTCC,$@)
+	@mkdir -p $(@D)
+	$(Q)$(HOST_CC) $(filter-out -fsanitize=% -fno-sanitize% -O1,$(HOST_FLAGS)) -O2 -Wall -Wextra -Werror $(filter %.c,$^) -o $@
 
 test-host: $(addprefix $(H)/,$(HOST_TESTS))
 	@scripts/test-host $^

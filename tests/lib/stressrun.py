@@ -27,7 +27,7 @@ def make_archive(root, build, out, programs="all", config=None):
     source = os.path.join(root, "build", build, "bin")
     files = [os.path.join(source, name) for name in sorted(os.listdir(source))
              if "." not in name]
-    folder = out + ".d"
+    folder = out + ".files"
     os.makedirs(folder, exist_ok=True)
     boot_cfg = os.path.join(folder, "boot.cfg")
     with open(boot_cfg, "w") as file:
