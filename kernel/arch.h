@@ -35,9 +35,14 @@ u64 clock_us(void);                             /* persistent clock */
 void clock_set(u64 us);
 u64 tsc_from_us(u64 us);
 u64 us_from_tsc(u64 ticks);
-/* Interrupt at the TSC value given (at once if past; ~0: never). */
+extern u64 ns_mult;                             /* ns = ticks * ns_mult / 2^32 */
+static inline u64 ns_from_tsc(u64 ticks)        /* of an interval below a second */
+{
+	return ticks * ns_mult >> 32;
+}
+/* Interrupt at the TSC value given at the latest (at once if past; ~0: no need). It may come earlier: who asked looks at
+ * the clock and asks again. So a timer that is set already is left alone as long as it is early enough. */
 void timer_set(u64 tsc);
-u64 rdtsc_now(void);
 
 /* ---- interrupts of devices (X.2 interrupt protocol: threads 0..47) ---- */
 #define IRQ_COUNT       48
@@ -50,16 +55,13 @@ void fpu_disown(struct thread *t);              /* save t's registers into its T
 bool fpu_area_valid(const u8 *area);            /* would XRSTOR accept it? */
 void fpu_area_init(u8 *area);
 
-/* ---- switching ---- */
-/* Make t the thread that exit_kernel returns to: TCB, UTCB, page table, GS base, I/O rights, FPU trap. */
-void arch_switch_to(struct thread *t);
+/* ---- switching: arch_switch_to is inline, x86/switch.h ---- */
 /* Reload the page table of the running space if rights were removed from it. */
 void arch_sync_tlb(void);
 /* No thread: load the kernel's own page table. */
 void arch_leave_space(void);
 void arch_idle(void);                           /* wait for an interrupt */
 void arch_preemption_window(void);              /* let interrupts in for a moment */
-void arch_io_rights(bool allowed);
 
 _Noreturn void enter_user(void);
 _Noreturn void arch_stop(u32 how, u32 status);  /* L4_FC_STOP */

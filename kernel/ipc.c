@@ -431,7 +431,8 @@ void sys_ipc(tid_t to, tid_t from, word_t timeouts, word_t tag)
 	struct thread *t = cpu->current;
 	struct tcb *tcb = t->tcb;
 
-	(void)tag;
+	if (ipc_fast(to, from, timeouts, tag))
+		return;
 	tcb->ipc_to = to;
 	tcb->ipc_fromspec = from;
 	tcb->ipc_timeouts = timeouts;

@@ -11,6 +11,9 @@ struct thread;
 /* The system call. From entry.asm: message registers are in the UTCB already. */
 void sys_ipc(tid_t to, tid_t from, word_t timeouts, word_t tag);
 
+/* The same in its most frequent case (ipc_fast.c). False: nothing was done, take the general path. */
+bool ipc_fast(tid_t to, tid_t from, word_t timeouts, word_t tag);
+
 /* t's next step in the phase it is in: called when t is dispatched in a state other than TS_READY. Afterwards t is ready,
  * blocked, or parked. */
 void ipc_step(struct thread *t);

@@ -14,7 +14,7 @@
 #include "kernel/arch.h"
 #include "kernel/ipc.h"
 #include "kernel/chaos.h"
-#include "kernel/x86/percpu.h"
+#include "kernel/x86/switch.h"
 #include <l4/abi.h>
 
 #define PRIOS           (PRIO_TOP + 1)
@@ -23,6 +23,7 @@ static struct thread *queue[PRIOS];             /* circular, head first */
 static u64 occupied[(PRIOS + 63) / 64];
 static bool running;                            /* the current thread can go on */
 static bool timer_fired;
+int sched_ready_top = -1;
 
 u32 sched_prio(const struct thread *t)
 {
@@ -49,6 +50,8 @@ static void insert(struct thread *t, bool at_head)
 		t->ready_next = t->ready_prev = t;
 		queue[prio] = t;
 		occupied[prio / 64] |= 1ul << prio % 64;
+		if ((int)prio > sched_ready_top)
+			sched_ready_top = (int)prio;
 		return;
 	}
 	t->ready_next = head;
@@ -70,6 +73,8 @@ void sched_unready(struct thread *t)
 	if (t->ready_next == t) {
 		queue[prio] = NULL;
 		occupied[prio / 64] &= ~(1ul << prio % 64);
+		if ((int)prio == sched_ready_top)
+			sched_ready_top = top_prio();
 		return;
 	}
 	t->ready_prev->ready_next = t->ready_next;
@@ -108,24 +113,16 @@ void sched_block_current(void)
 	cpu->resched = 1;
 }
 
-/* The current thread stops running: account for its time. */
-static void switch_out(struct thread *t)
-{
-	u64 now = rdtsc_now();
-	u64 used = now - cpu->switched_in;
-
-	if (t->tcb && (t->flags & TF_RESIDENT || t->current_in == epoch))
-		t->tcb->cpu_time_ns += used / (tsc_hz / 1000000) * 1000;
-	t->quantum_left = cpu->quantum_end > now && cpu->quantum_end != ~0ul ? cpu->quantum_end - now : 0;
-}
-
 static void leave_current(bool to_tail)
 {
 	struct thread *t = cpu->current;
+	u64 now;
 
 	if (!t)
 		return;
-	switch_out(t);
+	now = rdtsc();
+	sched_account(t, now);
+	t->quantum_left = cpu->quantum_end > now && cpu->quantum_end != ~0ul ? cpu->quantum_end - now : 0;
 	cpu->current = NULL;
 	if (running && !(t->flags & (TF_READY | TF_PARKED)))
 		insert(t, !to_tail);
@@ -146,14 +143,24 @@ void sched_timer(void)
 	cpu->resched = 1;
 }
 
+/* When the earliest deadline passes, in TSC ticks. */
+static u64 next_wakeup_tsc(void)
+{
+	static u64 known = DEADLINE_NEVER, at = ~0ul;
+	u64 next = wakeup_next(), now_us;
+
+	if (next == known)
+		return at;
+	known = next;
+	now_us = clock_us();
+	at = next == DEADLINE_NEVER ? ~0ul : rdtsc() + (next > now_us ? tsc_from_us(next - now_us) : 0);
+	return at;
+}
+
 void sched_set_timer(void)
 {
-	u64 next = wakeup_next(), at = ~0ul, now_us;
+	u64 at = next_wakeup_tsc();
 
-	if (next != DEADLINE_NEVER) {
-		now_us = clock_us();
-		at = rdtsc_now() + (next > now_us ? tsc_from_us(next - now_us) : 0);
-	}
 	if (cpu->current && cpu->quantum_end < at)
 		at = cpu->quantum_end;
 	timer_set(at);
@@ -172,7 +179,7 @@ static void start_quantum(struct thread *t)
 {
 	u64 slice = t->tcb->timeslice_us;
 
-	cpu->switched_in = rdtsc_now();
+	cpu->switched_in = rdtsc();
 	if (!t->quantum_left)
 		t->quantum_left = slice ? tsc_from_us(slice) : ~0ul;
 	cpu->quantum_end = t->quantum_left == ~0ul ? ~0ul : cpu->switched_in + t->quantum_left;
@@ -231,12 +238,12 @@ static bool current_continues(void)
 {
 	if (!cpu->current || !running)
 		return false;
-	if (rdtsc_now() >= cpu->quantum_end) {
+	if (rdtsc() >= cpu->quantum_end) {
 		cpu->current->quantum_left = 0;
 		leave_current(true);
 		return false;
 	}
-	if (top_prio() > (int)sched_prio(cpu->current)) {
+	if (sched_ready_top > (int)sched_prio(cpu->current)) {
 		leave_current(false);
 		return false;
 	}
@@ -257,7 +264,7 @@ void schedule(void)
 		if (current_continues())
 			break;
 		leave_current(false);
-		prio = top_prio();
+		prio = sched_ready_top;
 		if (prio < 0) {
 			idle();
 			continue;

@@ -8,8 +8,9 @@
 #define KERNEL_SCHED_H
 
 #include "kernel/types.h"
-
-struct thread;
+#include "kernel/arch.h"
+#include "kernel/thread.h"
+#include "kernel/x86/percpu.h"
 
 #define PRIO_TOP        256             /* ckptserver's fault thread */
 
@@ -23,11 +24,23 @@ void sched_block_current(void);
  * The current thread stays ready if `keep` (it is put at the head of its queue). */
 void sched_switch(struct thread *t, bool keep);
 void sched_yield(void);
+
+/* The highest priority in the ready queue, -1: empty. */
+extern int sched_ready_top;
+
 u32 sched_prio(const struct thread *t);
 
 /* The timer interrupt: has a time slice or a deadline passed? Volatile state only. */
 void sched_timer(void);
 void sched_set_timer(void);
+
+/* The current thread t stops running at TSC value now: its CPU time is in its TCB. */
+static inline void sched_account(struct thread *t, u64 now)
+{
+	if (t->tcb && (t->flags & TF_RESIDENT || t->current_in == epoch))
+		t->tcb->cpu_time_ns += ns_from_tsc(now - cpu->switched_in);
+	cpu->switched_in = now;
+}
 
 void schedule(void);
 

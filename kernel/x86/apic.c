@@ -31,6 +31,7 @@ u64 tsc_hz;
 static u64 apic_hz;
 static u64 clock_base_tsc, clock_base_us;
 static u64 timer_at = ~0ul;
+u64 ns_mult;
 static u16 pic_mask = 0xfffb;           /* all but the cascade */
 
 static void apic_write(u32 reg, u32 v)
@@ -107,6 +108,7 @@ void timer_init(void)
 	}
 	apic_write(APIC_INITIAL, 0);
 	apic_write(APIC_LVT_TIMER, VECTOR_TIMER);
+	ns_mult = muldiv(1000000000, 1ul << 32, tsc_hz);
 	clock_base_tsc = rdtsc();
 }
 
@@ -135,13 +137,9 @@ void timer_set(u64 at)
 {
 	u64 now, ticks;
 
-	if (at == timer_at)
+	if (at >= timer_at)
 		return;
 	timer_at = at;
-	if (at == ~0ul) {
-		apic_write(APIC_INITIAL, 0);
-		return;
-	}
 	now = rdtsc();
 	ticks = at > now ? muldiv(at - now, apic_hz, tsc_hz) + 1 : 1;
 	apic_write(APIC_INITIAL, ticks > 0xffffffff ? 0xffffffff : (u32)ticks);
@@ -202,9 +200,4 @@ void interrupt(u32 vector)
 	} else if (vector >= VECTOR_MSI && vector < VECTOR_MSI + 32) {
 		irq_raised(vector - VECTOR_MSI + 16);
 	}
-}
-
-u64 rdtsc_now(void)
-{
-	return rdtsc();
 }

@@ -5,22 +5,11 @@
 #include "kernel/kernel.h"
 #include "kernel/x86/cpu.h"
 #include "kernel/x86/percpu.h"
+#include "kernel/x86/tss.h"
 #include "kernel/ptab.h"
 
 #define STACK_SIZE      16384
 #define IST_SIZE        4096
-
-struct tss {
-	u32 reserved0;
-	u64 rsp[3];
-	u64 reserved1;
-	u64 ist[7];
-	u64 reserved2;
-	u16 reserved3;
-	u16 io_base;
-	u8 io_map[8193];                /* all zero: every port allowed, when io_base points here */
-} __attribute__((packed));
-_Static_assert(offsetof(struct tss, io_map) == 104, "hardware layout");
 
 struct gate {
 	u16 offset_low, selector;
@@ -36,7 +25,7 @@ struct table_register {
 } __attribute__((packed));
 
 struct percpu percpu0;
-static struct tss tss;
+struct tss tss;
 static struct gate idt[256] __attribute__((aligned(16)));
 static u64 gdt[7];
 static u8 kernel_stack[STACK_SIZE] __attribute__((aligned(16)));
@@ -58,7 +47,7 @@ static void gdt_init(void)
 	gdt[6] = base >> 32;
 	tss.ist[0] = (u64)(fault_stack[0] + IST_SIZE);
 	tss.ist[1] = (u64)(fault_stack[1] + IST_SIZE);
-	tss.io_base = 0xffff;
+	tss.io_base = TSS_IO_DENIED;
 	__asm__ volatile("lgdt %0\n\t"
 		"pushq $0x08\n\t"
 		"lea 1f(%%rip), %%rax\n\t"
@@ -123,17 +112,4 @@ void cpu_init(void)
 	wrmsr(MSR_KERNEL_GS, 0);
 	percpu0.kstack = (u64)(kernel_stack + STACK_SIZE);
 	percpu0.quantum_end = ~0ul;
-}
-
-void arch_set_trap_frame(struct tcb *tcb)
-{
-	tss.rsp[0] = (u64)(&tcb->frame + 1);
-}
-
-void arch_io_rights(bool allowed)
-{
-	if (cpu->io_allowed != allowed) {
-		cpu->io_allowed = allowed;
-		tss.io_base = allowed ? offsetof(struct tss, io_map) : 0xffff;
-	}
 }

@@ -40,6 +40,7 @@ void fpu_init(void)
 	__asm__ volatile("fninit; fxsave %0" : "=m"(area));
 	if (*(u32 *)(area + 28))
 		mxcsr_mask = *(u32 *)(area + 28);
+	cpu->fpu_trapped = 1;
 	write_cr0(read_cr0() | CR0_TS);
 }
 
@@ -95,15 +96,15 @@ void fpu_disown(struct thread *t)
 {
 	if (cpu->fpu_owner != t || !t)
 		return;
-	clts();
+	fpu_trap(false);
 	save(t->tcb->fpu);
 	cpu->fpu_owner = NULL;
-	write_cr0(read_cr0() | CR0_TS);
+	fpu_trap(true);
 }
 
 void fpu_switch(struct thread *to)
 {
-	clts();
+	fpu_trap(false);
 	if (cpu->fpu_owner == to)
 		return;
 	if (cpu->fpu_owner)

@@ -6,7 +6,9 @@
 #define X86_PERCPU_H
 
 #include <stddef.h>
+#include <stdbool.h>
 #include <stdint.h>
+#include "kernel/x86/cpu.h"
 
 struct thread;
 struct tcb;
@@ -26,7 +28,7 @@ struct percpu {
 	struct thread *fpu_owner;       /* whose registers are in the FPU; NULL: nobody's */
 	uint64_t switched_in;           /* TSC when current began to run */
 	uint64_t quantum_end;           /* TSC when current's time slice ends; ~0: never */
-	int io_allowed;                 /* TSS lets the current space use I/O ports */
+	int fpu_trapped;                /* CR0.TS is set */
 };
 _Static_assert(offsetof(struct percpu, kstack) == 0, "tcb_offsets.inc");
 _Static_assert(offsetof(struct percpu, scratch) == 8, "tcb_offsets.inc");
@@ -38,7 +40,16 @@ _Static_assert(offsetof(struct percpu, resched) == 32, "tcb_offsets.inc");
 extern struct percpu percpu0;
 #define cpu (&percpu0)
 
-/* The processor begins the next trap's frame at the end of this TCB's (desc.c). */
-void arch_set_trap_frame(struct tcb *tcb);
+/* Does the next FPU instruction trap (CR0.TS)? */
+static inline void fpu_trap(bool on)
+{
+	if (cpu->fpu_trapped == on)
+		return;
+	cpu->fpu_trapped = on;
+	if (on)
+		write_cr0(read_cr0() | CR0_TS);
+	else
+		clts();
+}
 
 #endif

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause
- * Making another thread the one that exit_kernel returns to.
+ * Leaving a space, keeping its TLB honest, and waiting. The switch itself is inline: switch.h.
  */
 #include "kernel/arch.h"
 #include "kernel/kernel.h"
@@ -7,30 +7,7 @@
 #include "kernel/space.h"
 #include "kernel/x86/cpu.h"
 #include "kernel/x86/percpu.h"
-
-static void load_space(struct space *s)
-{
-	write_cr3(s->pt.root);
-	ptab_loaded(&s->pt);
-	cpu->space = s;
-}
-
-void arch_switch_to(struct thread *t)
-{
-	if (cpu->space != t->space || ptab_flush_needed(&t->space->pt))
-		load_space(t->space);
-	if (cpu->tcb != t->tcb || cpu->utcb != t->utcb) {
-		cpu->tcb = t->tcb;
-		cpu->utcb = t->utcb;
-		arch_set_trap_frame(t->tcb);
-	}
-	wrmsr(MSR_KERNEL_GS, t->tcb->utcb_mr - 512);
-	arch_io_rights(t->space->residual);
-	if (cpu->fpu_owner == t)
-		clts();
-	else if (!(read_cr0() & CR0_TS))
-		write_cr0(read_cr0() | CR0_TS);
-}
+#include "kernel/x86/switch.h"
 
 void arch_sync_tlb(void)
 {
