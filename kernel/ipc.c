@@ -426,13 +426,11 @@ static void start_send(struct thread *t, tid_t to, u32 kind, u64 deadline)
 	}
 }
 
-void sys_ipc(tid_t to, tid_t from, word_t timeouts, word_t tag)
+void sys_ipc(tid_t to, tid_t from, word_t timeouts)
 {
 	struct thread *t = cpu->current;
 	struct tcb *tcb = t->tcb;
 
-	if (ipc_fast(to, from, timeouts, tag))
-		return;
 	tcb->ipc_to = to;
 	tcb->ipc_fromspec = from;
 	tcb->ipc_timeouts = timeouts;

@@ -9,7 +9,7 @@
 struct thread;
 
 /* The system call. From entry.asm: message registers are in the UTCB already. */
-void sys_ipc(tid_t to, tid_t from, word_t timeouts, word_t tag);
+void sys_ipc(tid_t to, tid_t from, word_t timeouts);
 
 /* The same in its most frequent case (ipc_fast.c). False: nothing was done, take the general path. */
 bool ipc_fast(tid_t to, tid_t from, word_t timeouts, word_t tag);

@@ -218,7 +218,7 @@ static bool dispatch(struct thread *t)
 	}
 	cpu->current = t;
 	running = true;
-	arch_switch_to(t);
+	arch_switch_to(t, false);
 	start_quantum(t);
 	return true;
 }
@@ -273,7 +273,7 @@ void schedule(void)
 		if (dispatch(queue[prio]))
 			break;
 	}
-	cpu->resched = 0;
+	cpu->resched = chaos_state != 0;
 	arch_sync_tlb();
 	sched_set_timer();
 }

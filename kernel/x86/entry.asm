@@ -4,14 +4,14 @@
 ; whenever user code runs, and nothing of it survives a return to user mode.
 ;
 ;   entry_trap      exceptions and interrupts  -> trap_user / trap_kernel (trap.c)
-;   entry_syscall   SYSCALL                    -> sys_ipc (ipc.c) or syscall_dispatch (syscall.c)
+;   entry_syscall   SYSCALL                    -> ipc_fast (ipc_fast.c), sys_ipc (ipc.c) or syscall_dispatch (syscall.c)
 ;   exit_kernel     back to the current thread, scheduling first if asked to
 ;
 ; Kernel mode runs with interrupts off, except in interrupt_window and the idle halt.
 
 %include "kernel/x86/tcb_offsets.inc"
 
-extern trap_user, trap_kernel, sys_ipc, syscall_dispatch, schedule
+extern trap_user, trap_kernel, ipc_fast, sys_ipc, syscall_dispatch, schedule
 extern ipc_return_offset, lipc_return_offset
 
 section .text
@@ -120,10 +120,19 @@ entry_syscall:
         mov     [rcx + TCB_RFLAGS], r11
         mov     [rcx + TCB_RSP], rbx
         mov     byte [rcx + TCB_RESUME], RESUME_IPC
+        mov     rbx, rsi
+        mov     r12, rdx
+        mov     r13, r8
         mov     rdi, rsi
         mov     rsi, rdx
         mov     rdx, r8
         mov     rcx, r9
+        call    ipc_fast
+        test    al, al
+        jnz     exit_kernel.resume
+        mov     rdi, rbx
+        mov     rsi, r12
+        mov     rdx, r13
         call    sys_ipc
         jmp     exit_kernel
 

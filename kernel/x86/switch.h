@@ -17,8 +17,8 @@ static inline void load_space(struct space *s)
 	cpu->space = s;
 }
 
-/* t has its objects, and its page table is prepared. */
-static inline void arch_switch_to(struct thread *t)
+/* t has its objects, and its page table is prepared. between_persistent: neither the current thread nor t is residual. */
+static inline void arch_switch_to(struct thread *t, bool between_persistent)
 {
 	struct space *s = t->space;
 	struct tcb *tcb = t->tcb;
@@ -28,7 +28,8 @@ static inline void arch_switch_to(struct thread *t)
 	cpu->tcb = tcb;
 	cpu->utcb = t->utcb;
 	tss.rsp[0] = (u64)(&tcb->frame + 1);
-	tss.io_base = s->residual ? TSS_IO_ALLOWED : TSS_IO_DENIED;
+	if (!between_persistent)
+		tss.io_base = s->residual ? TSS_IO_ALLOWED : TSS_IO_DENIED;
 	wrmsr(MSR_KERNEL_GS, tcb->utcb_mr - 512);
 	fpu_trap(cpu->fpu_owner != t);
 }
