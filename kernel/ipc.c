@@ -234,7 +234,8 @@ static bool settle(struct thread *from, struct thread *to, int result)
 	return false;
 }
 
-static void send_phase(struct thread *t)
+/* Returns the thread that took the message and is to run next, or NULL. */
+static struct thread *send_phase(struct thread *t)
 {
 	struct thread *dest = thread_by_id(t->tte->partner);
 	struct wants w = { 0 };
@@ -244,30 +245,29 @@ static void send_phase(struct thread *t)
 			send_done(t);
 		else
 			ipc_fail(t, L4_IPC_NON_EXISTING, 0);
-		return;
+		return NULL;
 	}
 	if (!ipc_accepts(dest, t) || dest == t) {
 		if (expired(t)) {
 			ipc_fail(t, L4_IPC_TIMEOUT, 0);
-			return;
+			return NULL;
 		}
 		block(t);
 		ipc_enqueue(t, dest);
-		return;
+		return NULL;
 	}
 	if (!thread_check(dest, &w)) {
 		if (thread_is_ckptserver(t))
 			fail_missing(t, &w);
 		else
 			park(t, &w);
-		return;
+		return NULL;
 	}
-	if (settle(t, dest, transfer(t, dest))) {
-		/* A caller that now waits makes way for the receiver at once. */
-		sched_switch(dest, t->tte->state == TS_READY);
-	} else if (dest->tte->state == TS_READY) {
-		sched_ready(dest);
-	}
+	if (settle(t, dest, transfer(t, dest)))
+		return dest;
+	if (dest->tte->state == TS_READY)
+		sched_ready(dest);              /* both failed */
+	return NULL;
 }
 
 /* ---- receive phase -------------------------------------------------------------------------------- */
@@ -379,6 +379,7 @@ static void recv_phase(struct thread *t)
 void ipc_step(struct thread *t)
 {
 	struct tte *e = t->tte;
+	struct thread *dest;
 
 	if (t->flags & TF_RESTART) {
 		/* A call to a residual thread of an earlier boot: sent again, whole. */
@@ -400,10 +401,13 @@ void ipc_step(struct thread *t)
 		if (e->state != TS_READY)
 			ipc_fail(t, L4_IPC_CANCELED, phase);
 	}
-	if (e->state == TS_SEND)
-		send_phase(t);
-	else if (e->state != TS_READY)
+	if (e->state == TS_SEND) {
+		dest = send_phase(t);
+		if (dest)
+			sched_switch(dest, e->state == TS_READY);
+	} else if (e->state != TS_READY) {
 		recv_phase(t);
+	}
 	/* A finished nested fault, or a send that leaves a receive: the next phase is t's next step. */
 	if (e->state != TS_READY && e->state != TS_RECV && !t->send_to && t != cpu->current)
 		sched_ready(t);
@@ -412,18 +416,22 @@ void ipc_step(struct thread *t)
 static void start_send(struct thread *t, tid_t to, u32 kind, u64 deadline)
 {
 	struct tte *e = t->tte;
+	struct thread *dest;
 
 	e->state = TS_SEND;
 	e->kind = (u8)kind;
 	e->partner = to;
 	e->deadline = deadline;
-	send_phase(t);
+	dest = send_phase(t);
 	if (e->state == TS_RECV_PENDING) {
 		recv_phase(t);
 	} else if (e->state == TS_SEND && !t->send_to && !(t->flags & TF_PARKED)) {
 		sched_block_current();          /* a nested fault: next step at its dispatch */
 		sched_ready(t);
 	}
+	/* A caller that now waits makes way for the receiver at once. */
+	if (dest && !sched_handoff(dest))
+		sched_switch(dest, e->state == TS_READY);
 }
 
 void sys_ipc(tid_t to, tid_t from, word_t timeouts)

@@ -233,6 +233,21 @@ static void idle(void)
 		arch_idle();
 }
 
+bool sched_handoff(struct thread *t)
+{
+	if (running || !cpu->current || timer_fired || chaos_state || (int)sched_prio(t) < sched_ready_top)
+		return false;
+	if (t->current_in != epoch || t->tte->pending || t->flags & (TF_READY | TF_RESTART | TF_CANCEL) || !can_run(t) ||
+	    ptab_prepare(&t->space->pt) < 0)
+		return false;
+	sched_account(cpu->current, rdtsc());
+	cpu->current = t;
+	cpu->resched = 0;
+	running = true;
+	arch_switch_to(t, false);
+	return true;
+}
+
 /* Should the current thread make way? */
 static bool current_continues(void)
 {

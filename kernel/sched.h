@@ -23,6 +23,9 @@ void sched_block_current(void);
 /* Continue with t directly, which is not in the ready queue, if nothing more urgent is ready; else queue it.
  * The current thread stays ready if `keep` (it is put at the head of its queue). */
 void sched_switch(struct thread *t, bool keep);
+/* The current thread has blocked: continue with t, which is in no queue, at once and for the rest of the time slice, without
+ * schedule(). False: something speaks against it; nothing was done. */
+bool sched_handoff(struct thread *t);
 void sched_yield(void);
 
 /* The highest priority in the ready queue, -1: empty. */
