@@ -236,7 +236,7 @@ test-host: $(addprefix $(H)/,$(HOST_TESTS))
 test: setup
 	@$(MAKE) --no-print-directory DEBUG=0 all $(addprefix $(H)/,$(HOST_TESTS) $(HOST_TOOLS))
 	@$(MAKE) --no-print-directory DEBUG=1 all
-	@if [ -x tests/run ]; then tests/run; else scripts/test-host $(addprefix $(H)/,$(HOST_TESTS)); fi
+	@tests/run
 bench: setup
 	@$(MAKE) --no-print-directory DEBUG=0 all
 	@bench/run
