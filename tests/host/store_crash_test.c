@@ -17,6 +17,7 @@
 
 #include "format.h"
 #include "store_help.h"
+#include "store_priv.h"
 
 #define BLOCKS  2048u
 
@@ -78,6 +79,12 @@ static int judge(struct sim_image *im, const struct model *m, uint64_t acknowled
 			wrong = 1;
 		}
 		wrong += full_check(&b, m, loud);
+		/* The generation before is there to fall back to, if the table still vouches for it. */
+		if (!wrong && states_seen % 4 == 0 && b.st->kept_count == 2) {
+			wrong += bench_mount(&b, b.st->kept[1].generation) != STORE_OK || full_check(&b, m, loud);
+			if (wrong && loud)
+				fprintf(stderr, "  the generation before is not intact\n");
+		}
 	}
 	bench_close(&b);
 	return wrong;
@@ -301,7 +308,8 @@ static uint64_t to_slot_0(struct sim *s, uint64_t block)
 	return block == FMT_SUPER_BLOCK(1) ? FMT_SUPER_BLOCK(0) : block;
 }
 
-static unsigned faulty_run(bool (*drop)(struct sim *, uint64_t), uint64_t (*redirect)(struct sim *, uint64_t))
+static unsigned faulty_run(bool (*drop)(struct sim *, uint64_t), uint64_t (*redirect)(struct sim *, uint64_t),
+			   void (*spoil)(struct store *), uint64_t states)
 {
 	struct run r;
 	unsigned bad;
@@ -310,9 +318,19 @@ static unsigned faulty_run(bool (*drop)(struct sim *, uint64_t), uint64_t (*redi
 	run_begin(&r, base_seed + 7, 6, 256);
 	r.b.sim.drop_flush = drop;
 	r.b.sim.redirect = redirect;
-	for (unsigned i = 0; i < 6; i++)
-		assert_true(workload_round(&r.b, &r.m, &r.seed, 30));
-	bad = visit(&r, store_generation(r.b.st) - 6, 1500, false);
+	for (unsigned i = 0; i < 6; i++) {
+		if (spoil)
+			spoil(r.b.st);
+		if (!workload_round(&r.b, &r.m, &r.seed, 30)) {
+			/* The store itself met what the fault did: that counts as well. */
+			assert_non_null(spoil);
+			print_message("           noticed at once\n");
+			workload_abandon();
+			run_end(&r);
+			return 1;
+		}
+	}
+	bad = visit(&r, store_generation(r.b.st) - 6, states, false);
 	run_end(&r);
 	print_message("           %u of %llu crash states not recovered\n", bad,
 		      (unsigned long long)(states_seen - seen));
@@ -323,25 +341,95 @@ static unsigned faulty_run(bool (*drop)(struct sim *, uint64_t), uint64_t (*redi
 static void test_mutant_none(void **state)
 {
 	(void)state;
-	assert_int_equal(faulty_run(NULL, NULL), 0);
+	assert_int_equal(faulty_run(NULL, NULL, NULL, 1500), 0);
 }
 
 static void test_mutant_no_flush_before_super(void **state)
 {
 	(void)state;
-	assert_true(faulty_run(drop_before_super, NULL) > 0);
+	assert_true(faulty_run(drop_before_super, NULL, NULL, 4000) > 0);
 }
 
 static void test_mutant_no_flush_after_super(void **state)
 {
 	(void)state;
-	assert_true(faulty_run(drop_after_super, NULL) > 0);
+	assert_true(faulty_run(drop_after_super, NULL, NULL, 500) > 0);
 }
 
 static void test_mutant_one_slot(void **state)
 {
 	(void)state;
-	assert_true(faulty_run(NULL, to_slot_0) > 0);
+	assert_true(faulty_run(NULL, to_slot_0, NULL, 500) > 0);
+}
+
+/* Allocates from what the current state does not use, as if nothing older had to be kept. */
+static void forget_kept(struct store *st)
+{
+	if (!st->win.page)
+		return;
+	memcpy(st->win.busy, st->win.page->data, BLK_SIZE);
+	st->win.busy[0] |= 0xffffffff;
+	memset(st->win.busy + BLOCKS / 64, 0xff, BLK_SIZE - BLOCKS / 8);
+	st->win.word = 0;
+}
+
+static void test_mutant_overwrites_kept_blocks(void **state)
+{
+	(void)state;
+	assert_true(faulty_run(NULL, NULL, forget_kept, 1500) > 0);
+}
+
+/* Writes every superblock to the slot of the last durable generation. */
+static void wrong_slot(struct store *st)
+{
+	st->slot = 1 - st->slot;
+}
+
+static void test_mutant_wrong_slot(void **state)
+{
+	(void)state;
+	assert_true(faulty_run(NULL, NULL, wrong_slot, 4000) > 0);
+}
+
+/* The boot number never goes back, nor is one given twice, wherever the power goes. */
+static void test_boot_counter_crashes(void **state)
+{
+	struct sim_image im, before;
+	struct sim_undo undo;
+	struct sim_cut cut;
+	struct bench b, after;
+	uint64_t seed = base_seed + 8, seen = 1;
+
+	(void)state;
+	sim_image_make(&im, BLOCKS);
+	bench_open(&b, &im, seed, 64);
+	assert_int_equal(store_format(b.st, test_uuid, false, &b.mount), STORE_OK);
+	assert_int_equal(do_boot(&b), STORE_OK);
+	sim_image_copy(&before, &im);
+	b.sim.record = true;
+	for (unsigned i = 0; i < 12; i++) {
+		assert_int_equal(bench_mount(&b, 0), STORE_OK);
+		assert_int_equal(do_boot(&b), STORE_OK);
+		sim_mark(&b.sim, store_boot_number(b.st));
+	}
+	sim_cut_begin(&cut, &b.sim, &before);
+	do {
+		if (cut.at && b.sim.log[cut.at - 1].kind == SIM_MARK)
+			seen = b.sim.log[cut.at - 1].block;
+		for (unsigned p = 0; p < SIM_POLICIES; p++) {
+			sim_cut_apply(&cut, p, &seed, &undo);
+			bench_open(&after, &before, 1, 64);
+			assert_int_equal(bench_mount(&after, 0), STORE_OK);
+			assert_true(after.mount.boot >= seen);
+			bench_close(&after);
+			sim_cut_undo(&cut, &undo);
+			states_seen++;
+		}
+	} while (sim_cut_next(&cut));
+	sim_cut_end(&cut);
+	bench_close(&b);
+	sim_image_free(&im);
+	sim_image_free(&before);
 }
 
 int main(void)
@@ -358,6 +446,9 @@ int main(void)
 		cmocka_unit_test(test_mutant_no_flush_before_super),
 		cmocka_unit_test(test_mutant_no_flush_after_super),
 		cmocka_unit_test(test_mutant_one_slot),
+		cmocka_unit_test(test_mutant_overwrites_kept_blocks),
+		cmocka_unit_test(test_mutant_wrong_slot),
+		cmocka_unit_test(test_boot_counter_crashes),
 	};
 	int failed;
 

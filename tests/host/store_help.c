@@ -281,10 +281,30 @@ static void change_many(struct bench *b, struct model *m, struct flight *f, uint
 	start(f, b, drop ? store_drop_client : store_remove_range, false);
 }
 
-static bool commit_until_done(struct bench *b, struct model *m)
+/* Wait for all flights. */
+static bool land_all(struct bench *b)
+{
+	struct flight *all = workload_flights();
+	bool busy = true;
+
+	for (unsigned spins = 0; busy && spins < 1000000; spins++) {
+		busy = false;
+		for (unsigned i = 0; i < FLIGHTS; i++)
+			busy |= all[i].active;
+		if (busy)
+			run_some(b);
+	}
+	if (busy)
+		fprintf(stderr, "workload: a change does not end\n");
+	return !busy;
+}
+
+/* Commit, again and again until it succeeds. While it is under way, changes of the next generation are asked for. */
+static bool commit_until_done(struct bench *b, struct model *m, uint64_t *seed)
 {
 	uint8_t user[STORE_USER_BYTES] = { 0 };
 	uint64_t number = b->mount.newest + 1;
+	struct flight *all = workload_flights();
 	struct store_op op = { 0 };
 	int status;
 
@@ -292,7 +312,10 @@ static bool commit_until_done(struct bench *b, struct model *m)
 	memcpy(user, &number, sizeof(number));
 	status = store_begin(b->st, user);
 	for (int tries = 0; status == STORE_OK && tries < 1000; tries++) {
-		status = store_sync(b->st, &op, store_commit(b->st, &op));
+		status = store_commit(b->st, &op);
+		for (unsigned i = 0; tries == 0 && i < sim_below(seed, FLIGHTS); i++)
+			change_slot(b, m, &all[i], (unsigned)sim_below(seed, 120), ++m->next_content);
+		status = store_sync(b->st, &op, status);
 		if (status == STORE_EIO || status == STORE_UNWRITTEN)
 			status = STORE_OK;
 		else
@@ -304,14 +327,13 @@ static bool commit_until_done(struct bench *b, struct model *m)
 	}
 	b->mount.newest = number;
 	sim_mark(&b->sim, number);
-	return true;
+	return land_all(b);
 }
 
 bool workload_round(struct bench *b, struct model *m, uint64_t *seed, unsigned max_changes)
 {
 	struct flight *all = workload_flights(), *f;
 	unsigned n = (unsigned)sim_below(seed, max_changes + 1);
-	bool busy = true;
 
 	while (n--) {
 		unsigned slot = (unsigned)sim_below(seed, sim_below(seed, 3) ? 120 : MODEL_PAGES);
@@ -329,16 +351,13 @@ bool workload_round(struct bench *b, struct model *m, uint64_t *seed, unsigned m
 		else
 			change_slot(b, m, f, slot, what < 6 ? 0 : ++m->next_content);
 	}
-	for (unsigned spins = 0; busy && spins < 1000000; spins++) {
-		busy = false;
-		for (unsigned i = 0; i < FLIGHTS; i++)
-			busy |= all[i].active;
-		if (busy)
-			run_some(b);
-	}
-	if (busy)
-		fprintf(stderr, "workload: a change does not end\n");
-	return !busy && commit_until_done(b, m);
+	return land_all(b) && commit_until_done(b, m, seed);
+}
+
+void workload_abandon(void)
+{
+	for (unsigned i = 0; i < FLIGHTS; i++)
+		workload_flights()[i].active = false;
 }
 
 /* ---- Check ---- */

@@ -53,6 +53,9 @@ int expect_page(struct bench *b, uint32_t client, uint64_t vpn, uint32_t content
  * commit begins. Returns false, with a message, on an error it does not expect. */
 bool workload_round(struct bench *b, struct model *m, uint64_t *seed, unsigned max_changes);
 
+/* After a failed round: forget what is under way, for the store it belongs to will be closed. */
+void workload_abandon(void);
+
 /* Full check of the mounted generation, against the model if m is not NULL. 0 if all is well; else what is wrong
  * is printed, if `loud`. */
 int full_check(struct bench *b, const struct model *m, bool loud);
