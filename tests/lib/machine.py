@@ -140,8 +140,23 @@ class Machine:
     def __exit__(self, *_):
         self.kill()
 
-    def qmp(self, *commands):
-        """Run commands of the emulator's control socket; returns the last answer."""
+    def diagnose(self):
+        """Where the processor is: a few looks at its registers through the control socket, for a machine that hangs."""
+        looks = []
+        try:
+            for _ in range(5):
+                self.qmp("stop")
+                looks.append(self.qmp("human-monitor-command", **{"command-line": "info registers"})["return"])
+                self.qmp("cont")
+                time.sleep(0.05)
+        except (OSError, ValueError, KeyError) as error:
+            looks.append(f"no diagnosis: {error}")
+        keep = ("RAX", "RSI", "R8", "R12", "RIP", "CR0")
+        return "\n".join(line for look in looks for line in look.replace("\r", "").split("\n")
+                         if line.startswith(keep) or line.startswith("no "))
+
+    def qmp(self, *commands, **arguments):
+        """Run commands of the emulator's control socket, the last one with the arguments; returns the last answer."""
         sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         sock.settimeout(10)
         sock.connect(self.qmp_path)
@@ -149,7 +164,10 @@ class Machine:
             stream.readline()
             answer = None
             for command in ("qmp_capabilities",) + commands:
-                stream.write(json.dumps({"execute": command}) + "\n")
+                request = {"execute": command}
+                if command == commands[-1] and arguments:
+                    request["arguments"] = arguments
+                stream.write(json.dumps(request) + "\n")
                 stream.flush()
                 while True:
                     answer = json.loads(stream.readline())
