@@ -44,7 +44,8 @@ static void resume_sender(struct thread *t)
 {
 	struct thread *dest = thread_by_id(t->tte->partner);
 
-	if (!dest || dest->flags & TF_RESIDENT || ipc_accepts(dest, t)) {
+	if (!dest || dest->flags & (TF_RESIDENT | TF_DAMAGED) ||
+	    (dest->tte->flags & (TTE_ACTIVE | TTE_STOPPED)) != TTE_ACTIVE || ipc_accepts(dest, t)) {
 		sched_ready(t);
 		return;
 	}

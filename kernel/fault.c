@@ -69,6 +69,8 @@ bool fault_kernel_page(struct thread *t, struct space *s, vaddr_t va)
 	if (slot >= SPACE_SLOTS)
 		return false;
 	if (!s->record) {
+		if (s->damaged)
+			return false;
 		want_object(&w, L4_EV_NEED, L4_OBJ(L4_OBJ_SPACE, s->no));
 		park(t, &w);
 		return true;
@@ -77,6 +79,8 @@ bool fault_kernel_page(struct thread *t, struct space *s, vaddr_t va)
 	if (!owner || !(owner->tte->flags & TTE_ACTIVE) || owner->tte->space != s->no || owner->tte->slot != slot)
 		return false;
 	if (!owner->utcb) {
+		if (owner->flags & TF_DAMAGED)
+			return false;
 		want_object(&w, L4_EV_NEED, L4_OBJ(L4_OBJ_UTCB, owner->no));
 		park(t, &w);
 		return true;

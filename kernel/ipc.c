@@ -257,7 +257,9 @@ static struct thread *send_phase(struct thread *t)
 		return NULL;
 	}
 	if (!thread_check(dest, &w)) {
-		if (thread_is_ckptserver(t))
+		if (!w.count)
+			ipc_fail(t, L4_IPC_NON_EXISTING, 0);    /* its address space is damaged */
+		else if (thread_is_ckptserver(t))
 			fail_missing(t, &w);
 		else
 			park(t, &w);

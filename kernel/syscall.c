@@ -192,7 +192,7 @@ void sys_schedule(struct thread *t, struct regs *f)
 	struct thread *scheduler;
 	u16 slice, total;
 
-	if (!d || (d->flags & TF_RESIDENT && !thread_is_ckptserver(t))) {
+	if (!d || d->flags & TF_DAMAGED || (d->flags & TF_RESIDENT && !thread_is_ckptserver(t))) {
 		syscall_fail(t, f, L4_ERR_INVALID_THREAD);
 		return;
 	}
@@ -238,7 +238,7 @@ static u64 info_state(const struct thread *d)
 	const struct tte *e = d->tte;
 	u64 v = thread_x2_state(d);
 
-	if (e->state != TS_READY)
+	if (e->state != TS_READY && (e->kind & IPC_KIND_MASK) < IPC_KIND_COUNT)
 		v |= kinds[e->kind & IPC_KIND_MASK] | (e->kind & IPC_CALL_RESIDUAL ? L4_TI_CALL : 0u);
 	if (e->flags & TTE_HALTED)
 		v |= L4_TI_HALTED;

@@ -9,6 +9,7 @@
 #include "kernel/irq.h"
 #include "kernel/mapdb.h"
 #include "kernel/memory.h"
+#include "kernel/object.h"
 #include "kernel/sched.h"
 #include "kernel/space.h"
 #include "kernel/x86/percpu.h"
@@ -59,18 +60,34 @@ static void discard_objects(struct thread *d)
 		event_post(&d->discard_event, (u64)L4_EV_DISCARD << L4_EV_SHIFT | L4_OBJ(L4_OBJ_TCB, d->no), 2);
 }
 
+/* Take d out of its space's record. What was loaded need not agree with the thread table. */
+static void leave_space(struct thread *d, struct space *s)
+{
+	struct space_record *r = s->record;
+	const struct tte *e = d->tte;
+
+	if (e->flags & TTE_PLACED && r->slot[e->slot] == d->no)
+		r->slot[e->slot] = 0;
+	if (e->flags & TTE_ACTIVE && r->active_threads)
+		r->active_threads--;
+	if (r->threads && !--r->threads && !s->dying)
+		space_die(s);
+}
+
 static void delete_thread(struct thread *t, struct regs *f, struct thread *d)
 {
-	struct space *s = space_get(d->tte->space);
+	bool valid = d->flags & TF_RESIDENT || !object_validate_entry(d->tte);
+	struct space *s = valid ? space_get(d->tte->space) : NULL;
 	struct wants w = { 0 };
-	struct space_record *r;
 
-	if (!s) {
+	if (!s && valid) {
 		syscall_fail(t, f, L4_ERR_NO_MEM);
 		return;
 	}
+	if (s && s->damaged)
+		s = NULL;
 	thread_check_entry(d, &w);
-	if (!s->damaged)
+	if (s)
 		space_check_record(s, &w);
 	if (w.count) {
 		syscall_wait(t, f, &w);
@@ -82,14 +99,8 @@ static void delete_thread(struct thread *t, struct regs *f, struct thread *d)
 	thread_unpin(d);
 	sched_unready(d);
 	irq_forget(d);
-	r = s->record;
-	if (r) {
-		if (d->tte->flags & TTE_PLACED)
-			r->slot[d->tte->slot] = 0;
-		if (d->tte->flags & TTE_ACTIVE)
-			r->active_threads--;
-		r->threads--;
-	}
+	if (s)
+		leave_space(d, s);
 	d->tte->flags = 0;
 	d->tte->state = TS_READY;
 	d->tte->kind = IPC_NORMAL;
@@ -98,8 +109,6 @@ static void delete_thread(struct thread *t, struct regs *f, struct thread *d)
 	d->flags &= TF_RESIDENT;
 	d->space = NULL;
 	discard_objects(d);
-	if (r && !r->threads)
-		space_die(s);
 	if (d == t)
 		sched_block_current();
 }
@@ -228,7 +237,7 @@ static void place(struct thread_request *q)
 {
 	struct tte *e = q->d->tte;
 
-	if (e->flags & TTE_PLACED)
+	if (e->flags & TTE_PLACED && q->s->record->slot[e->slot] == q->d->no)
 		q->s->record->slot[e->slot] = 0;
 	e->slot = (u16)q->slot;
 	e->flags |= TTE_PLACED;
@@ -377,7 +386,7 @@ void sys_thread_control(struct thread *t, struct regs *f)
 		syscall_wait(t, f, &w);
 		return;
 	}
-	if (no == L4_KERNEL_TNO) {
+	if (no == L4_KERNEL_TNO || (q.d->tte->flags & TTE_EXISTS && q.d->flags & TF_DAMAGED)) {
 		syscall_fail(t, f, L4_ERR_INVALID_THREAD);
 		return;
 	}
