@@ -86,6 +86,8 @@ _Static_assert(sizeof(struct tte) == 32, "saved layout: 128 entries make a page"
 /* What a user may have in its flags (status, TF, DF, AC, ID), and what is always set (IF, bit 1). */
 #define RFLAGS_USER_BITS 0x240dd5ul
 #define RFLAGS_ALWAYS   0x202ul
+/* Harmless, and found in a saved frame: NT, which user code can set, and RF, which the processor sets for a fault. */
+#define RFLAGS_SAVED_BITS (RFLAGS_USER_BITS | 0x14000ul)
 
 /* ---- TCB ------------------------------------------------------------------------------------ */
 

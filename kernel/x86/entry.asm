@@ -83,6 +83,8 @@ entry_trap:
         call    trap_user
         jmp     exit_kernel
 .from_kernel:
+        cmp     qword [rsp + 16], exit_kernel.iretq
+        je      .bad_return
         SAVE_REGS
         mov     rdi, rsp
         cld
@@ -90,6 +92,21 @@ entry_trap:
         RESTORE_REGS
         add     rsp, 16
         iretq
+
+; iretq refused the user's rip, which is not canonical. All registers but rsp are the user's already, and its frame from
+; rip on is whole: as if user code had faulted there.
+.bad_return:
+        swapgs
+        mov     rsp, [gs:PERCPU_TCB]
+        lea     rsp, [rsp + TCB_RIP]
+        push    0                       ; error
+        push    13                      ; vector: general protection
+        SAVE_REGS
+        mov     rdi, rsp
+        mov     rsp, [gs:PERCPU_KSTACK]
+        cld
+        call    trap_user
+        jmp     exit_kernel
 
 ; rcx = return address, r11 = flags; rsp is still the user's.
 align 16
@@ -191,6 +208,7 @@ exit_kernel:
         RESTORE_REGS
         add     rsp, 16
         swapgs
+.iretq:
         iretq
 .schedule:
         call    schedule
