@@ -159,6 +159,6 @@ void park_release(u64 key, u32 flag, u32 *pins)
 			(*pins)++;
 			t->pinned = pins;
 		}
-		sched_ready(t);
+		sched_switch(t, true);          /* it did not give up its turn by missing an object */
 	}
 }
