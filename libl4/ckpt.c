@@ -94,7 +94,7 @@ static unsigned long range(unsigned long label, unsigned long first, unsigned lo
 			L4_LoadMR(2, first);
 			L4_LoadMR(3, n);
 			status = call(label, 2);
-		} while (status == L4_CKPT_NEW_BOOT || status == L4_CKPT_BUSY);
+		} while (status == L4_CKPT_NEW_BOOT);
 		if (status != L4_CKPT_OK)
 			return status;
 		first += n;

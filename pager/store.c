@@ -17,7 +17,8 @@
 
 #define MAX_PAGES       0x40000000UL    /* 4 TiB: page numbers and block sizes fit 32 bits */
 #define MAX_RESERVED    3
-#define BUSY_US         500             /* a page is on its way from or to the disk: ask again after this */
+#define BUSY_US         500             /* ask a busy server again after this */
+#define BY_HAND         64              /* pages that are rather made zero here than asked for again */
 
 struct mem store_mem;
 
@@ -128,17 +129,19 @@ void store_revoke(uint32_t first, uint32_t count)
 	}
 }
 
-/* A request made before a recovery is answered without effect: then it is made again. */
+static void zero_by_hand(uint32_t first, uint32_t count)
+{
+	store_revoke(first, count);
+	memset(mem_pointer(&store_mem, first), 0, count * MEM_PAGE);
+}
+
 void store_discard(uint32_t first, uint32_t count)
 {
 	unsigned long status;
 
-	while ((status = L4_DiscardStore(first * MEM_PAGE, count * MEM_PAGE)) == L4_CKPT_NEW_BOOT ||
-	       status == L4_CKPT_BUSY)
+	while ((status = L4_DiscardStore(first * MEM_PAGE, count * MEM_PAGE)) == L4_CKPT_BUSY && count > BY_HAND)
 		L4_Sleep(L4_TimePeriod(BUSY_US));
-	if (status == L4_CKPT_OK)
-		return;
-	/* No such service (another sigma0): by hand. */
-	store_revoke(first, count);
-	memset(mem_pointer(&store_mem, first), 0, count * MEM_PAGE);
+	/* The server has other things to do (or it is another sigma0, which knows no such request). */
+	if (status != L4_CKPT_OK)
+		zero_by_hand(first, count);
 }

@@ -12,7 +12,7 @@
 static const struct window {
 	L4_Word_t base, size;
 } windows[2] = {
-	{ 0x400000, TASK_STACK_TOP - 0x400000 },
+	{ 0, TASK_STACK_TOP },                 /* page 0, too: an access there ends the child, as it should */
 	{ TASK_ARENA_BASE, 1UL << 24 },
 };
 

@@ -104,7 +104,8 @@ unsigned long L4_ExitEmulator(unsigned long status);
 
 /* For a task whose pager is sigma0 (the root task): the pages wholly inside the range become zero and take no
  * disk any more / are zero after each recovery. Mappings of them are revoked. L4_CKPT_BAD_REQUEST: not page-aligned or
- * outside the store. */
+ * outside the store. L4_CKPT_BUSY: a page is on its way from or to the disk, or too many ranges were given up since
+ * the last snapshot; a part may be done; ask again after a while (asleep: the server may need the processor). */
 unsigned long L4_DiscardStore(unsigned long first, unsigned long bytes);
 unsigned long L4_VolatileStore(unsigned long first, unsigned long bytes);
 
