@@ -155,7 +155,7 @@ static void kip_in_other_space(void)
 
 	other_kip = 0;
 	test_space_start(tid, find_kip, 0);
-	test_sleep_us(20000);
+	test_wait_flag(&other_kip, 1);
 	EXPECT_EQ(other_kip, TEST_KIP);
 	test_delete(tid);
 }

@@ -4,6 +4,7 @@
  *
  *   imgcheck [-v] IMAGE...            IMAGE: a raw disk with a GPT, or a bare checkpoint partition
  *   imgcheck --poke SEED TYPE IMAGE   damage the content of a kernel object and commit it with valid checksums
+ *   imgcheck --future IMAGE           make both superblocks those of a later format version
  *
  * One line per image, key=value: image, status (name of the result), generation, boot, newest, pages, fell_back. Exit
  * status 0: every image has an intact newest generation or is formatted and empty (generation=0); 1: at least one has
@@ -19,10 +20,15 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#define XXH_INLINE_ALL
+#include <xxhash.h>
+
+#include "ckptserver/store/format.h"
 #include "ckptserver/store/store.h"
 
 #define SECTOR          512u
 #define CACHE_NODES     512u
+#define FUTURE          100             /* in place of an object type */
 
 /* On disk a GUID's first three fields are little-endian. 50455244-5552-4500-8c4b-3a0e5f1d7c21. */
 static const uint8_t partition_type[16] = {
@@ -251,6 +257,24 @@ static int poke_store(struct blkdev *dev, const char *name, unsigned type)
 	return status == STORE_OK && spoilt ? 0 : 1;
 }
 
+static int make_future(struct image *img)
+{
+	unsigned slot, done = 0;
+
+	for (slot = 0; slot < 2; slot++) {
+		uint8_t *block = img->base + (uint64_t)FMT_SUPER_BLOCK(slot) * BLK_SIZE;
+		struct fmt_super *super = (struct fmt_super *)block;
+
+		if (super->magic != FMT_SUPER_MAGIC)
+			continue;
+		super->version = FMT_VERSION + 1;
+		super->sum = 0;
+		super->sum = XXH3_64bits(block, BLK_SIZE);
+		done++;
+	}
+	return done ? 0 : 1;
+}
+
 /* Open an image and check it, or spoil objects of a type (poke >= 0) in it. */
 static int open_image(const char *name, int verbose, int poke)
 {
@@ -275,7 +299,10 @@ static int open_image(const char *name, int verbose, int poke)
 	img.dev.blocks = length / BLK_SIZE;
 	img.tail = &img.head;
 	img.writable = poke >= 0;
-	bad = poke < 0 ? check_store(&img.dev, name, verbose) : poke_store(&img.dev, name, (unsigned)poke);
+	if (poke == FUTURE)
+		bad = make_future(&img);
+	else
+		bad = poke < 0 ? check_store(&img.dev, name, verbose) : poke_store(&img.dev, name, (unsigned)poke);
 	munmap(file, (size_t)st.st_size);
 	close(fd);
 	return bad;
@@ -289,8 +316,10 @@ int main(int argc, char **argv)
 		random_state = strtoull(argv[2], NULL, 0) * 2654435761u + 88172645463325252ull;
 		return open_image(argv[4], 0, atoi(argv[3]));
 	}
+	if (argc == 3 && !strcmp(argv[1], "--future"))
+		return open_image(argv[2], 0, FUTURE);
 	if (argc < 2 + verbose) {
-		fprintf(stderr, "usage: imgcheck [-v] IMAGE... | imgcheck --poke SEED TYPE IMAGE\n");
+		fprintf(stderr, "usage: imgcheck [-v] IMAGE... | --poke SEED TYPE IMAGE | --future IMAGE\n");
 		return 2;
 	}
 	for (i = 1 + verbose; i < argc; i++) {

@@ -46,7 +46,7 @@ def run_suite(root, build, suite, folder, append="", timeout=60, seed=0, memory=
     if not os.path.exists(program):
         raise Skip(f"{program} is not built")
     began = time.monotonic()
-    crashes, again = 0, True
+    crashes, again, served = 0, True, set()
     while again and boots < MAX_BOOTS:
         boots += 1
         serial = os.path.join(folder, f"serial.{boots}.log")
@@ -57,7 +57,7 @@ def run_suite(root, build, suite, folder, append="", timeout=60, seed=0, memory=
             with machine:
                 time.sleep(rng.uniform(0.1, 0.8))
         else:
-            again, status, crashes = one_boot(machine, timeout, rng)
+            again, status, crashes = one_boot(machine, timeout, rng, served)
         text += machine.text()
         os.unlink(serial)
     with open(run.log, "w") as file:
@@ -71,10 +71,13 @@ def run_suite(root, build, suite, folder, append="", timeout=60, seed=0, memory=
     return run
 
 
-def one_boot(machine, timeout, rng):
-    """Boot once: (whether to boot again, exit status or None, boots to be killed early after this one)."""
+def one_boot(machine, timeout, rng, served):
+    """Boot once: (whether to boot again, exit status or None, boots to be killed early after this one).  served: requests
+    that have been met: a machine that resumes right before its request prints it again, and goes on by itself."""
     with machine:
-        found = machine.wait_for(REQUEST + "|" + DONE_OR_CRASH, timeout)
+        found = machine.wait_for(REQUEST + "|" + DONE_OR_CRASH, timeout, unless=served)
+        if found and found.group(0).startswith("[test]"):
+            served.add(found.group(0))
         if found and found.group("off"):
             return machine.wait_exit(20) == 0, None, 0
         if found and found.group(0).startswith("[test]"):

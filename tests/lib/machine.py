@@ -15,6 +15,7 @@ import subprocess
 import time
 
 POLL_S = 0.005
+ESCAPES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")        # what the console driver redraws its last line with
 
 
 class Failure(Exception):
@@ -88,18 +89,18 @@ class Machine:
         else:
             with open(self.serial, "rb") as file:
                 data = file.read()
-        return data.decode("utf-8", "replace").replace("\r", "")
+        return ESCAPES.sub("", data.decode("utf-8", "replace").replace("\r", ""))
 
     def running(self):
         return self.process.poll() is None
 
-    def wait_for(self, pattern, timeout, count=1):
-        """Wait until the pattern occurs `count` times in the output; its last match.  None when the emulator
-        ended or the time is up before."""
+    def wait_for(self, pattern, timeout, count=1, unless=()):
+        """Wait until the pattern occurs `count` times in the output, matches whose text is in `unless` not counted;
+        the last match.  None when the emulator ended or the time is up before."""
         pattern, end = re.compile(pattern, re.M), time.monotonic() + timeout
         while True:
             alive = self.running()
-            found = list(pattern.finditer(self.text()))
+            found = [match for match in pattern.finditer(self.text()) if match.group(0) not in unless]
             if len(found) >= count:
                 return found[-1]
             if not alive or time.monotonic() > end:
