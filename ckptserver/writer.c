@@ -12,7 +12,7 @@
 #include "server.h"
 
 #define PRIO_BASE       100u
-#define PRIO_STEP       20u
+#define PRIO_STEP       50u
 #define PRIO_TOP        255u
 #define STACK_BYTES     8192ul
 
@@ -79,6 +79,6 @@ void writer_tick(void)
 		set_prio(PRIO_TOP);
 	else if (commit_idle())
 		set_prio(PRIO_BASE);
-	else if (prio + PRIO_STEP < PRIO_TOP)
-		set_prio(prio + PRIO_STEP);
+	else
+		set_prio(prio + PRIO_STEP < PRIO_TOP ? prio + PRIO_STEP : PRIO_TOP);
 }
