@@ -5,6 +5,7 @@
 
 #include "cow.h"
 #include "discard.h"
+#include "disk.h"
 #include "io.h"
 #include "log.h"
 #include "pending.h"
@@ -14,6 +15,7 @@
 
 #define RETRY_US        200000ul
 #define COMPLAIN_US     5000000ul
+#define SILENCE_US      10000000ul
 
 struct record record;
 struct commit_counters commit_count;
@@ -27,6 +29,7 @@ static struct {
 	uint64_t retry_tsc;
 	int complaint;                  /* status last complained of, and until when it is not repeated */
 	uint64_t complain_tsc;
+	uint64_t watched, watch_tsc;    /* completions seen, and when to complain that there are no more */
 	uint64_t start_tsc;
 	struct record record;           /* of the commit under way */
 	struct store_op commit, drop;
@@ -63,6 +66,11 @@ bool commit_idle(void)
 	return c.state == IDLE;
 }
 
+bool commit_hopeless(void)
+{
+	return !c.st || c.complaint == STORE_FULL;
+}
+
 void commit_snapshot(uint64_t clock_us, uint64_t tsc)
 {
 	record.clock_us = clock_us;
@@ -96,8 +104,25 @@ static void fail(const char *what, int status)
 	pending_commit(0, false);
 }
 
+/* Requests of a disk that does not answer cannot be taken back: their buffers are the device's. */
+static void watch_disk(void)
+{
+	uint64_t now = rdtsc(), done = disk_completed();
+
+	if (!disk_in_flight() || done != c.watched) {
+		c.watched = done;
+		c.watch_tsc = now + time_ticks(SILENCE_US);
+	} else if (now >= c.watch_tsc) {
+		log_error("disk %s has not answered for %lu s; generation=%lu stays", disk_name(), SILENCE_US / 1000000,
+			  store_generation(c.st));
+		c.watch_tsc = now + time_ticks(SILENCE_US);
+	}
+}
+
 void commit_tick(void)
 {
+	if (c.st)
+		watch_disk();
 	if (c.failed && rdtsc() >= c.retry_tsc) {
 		c.failed = false;
 		if (c.state == WRITING)

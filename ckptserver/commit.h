@@ -52,6 +52,8 @@ void commit_snapshot(uint64_t clock_us, uint64_t tsc);
 /* One unit of work. True if there is more to do now. */
 bool commit_unit(void);
 bool commit_idle(void);
+/* No checkpoint can be written at present (no partition, or it is full), so no dirty page will become clean. */
+bool commit_hopeless(void);
 /* Called at each tick: tries again what failed. */
 void commit_tick(void);
 

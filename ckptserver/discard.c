@@ -58,7 +58,9 @@ uint64_t discard_request(L4_ThreadId_t client, uint64_t first, uint64_t bytes)
 	uint32_t space = kobj_space_of(L4_ThreadNo(client));
 	uint64_t vpn = first >> 12, end = (first + bytes) >> 12;
 
-	if (!space || (first | bytes) & (PAGE_BYTES - 1) || bytes > L4_CKPT_RANGE_MAX || first >> 47)
+	if (space != record.root_space)
+		return L4_CKPT_DENIED;
+	if ((first | bytes) & (PAGE_BYTES - 1) || bytes > L4_CKPT_RANGE_MAX || first >> 47)
 		return L4_CKPT_BAD_REQUEST;
 	for (uint64_t v = vpn; v < end; v++) {
 		pfn_t f = page_find(KEY(space, v));

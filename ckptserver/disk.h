@@ -40,5 +40,7 @@ bool disk_needs_poll(void);
 
 /* Blocks and flushes submitted and not completed. */
 unsigned disk_in_flight(void);
+/* Completed so far. */
+uint64_t disk_completed(void);
 
 #endif

@@ -96,13 +96,13 @@ bool genesis(const void *archive, uint64_t bytes, const char *root)
 		log_error("%s is not a program that can run here", root);
 		return false;
 	}
+	record.root_space = L4_FIRST_SPACE;     /* the kernel gives the lowest free number */
 	if (!server_start_thread(id, id, SERVER_UTCB, entry, sp)) {
 		log_error("the root task cannot be started");
 		return false;
 	}
-	record.root_space = kobj_space_of(L4_ROOT_TNO);
-	if (record.root_space != L4_FIRST_SPACE) {
-		log_error("the root task is in space %u", record.root_space);
+	if (kobj_space_of(L4_ROOT_TNO) != record.root_space) {
+		log_error("the root task is in space %u", kobj_space_of(L4_ROOT_TNO));
 		return false;
 	}
 	return true;

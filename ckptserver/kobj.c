@@ -152,8 +152,13 @@ static void fresh(uint32_t obj)
 	pfn_t f = page_find(KEY(CLIENT_KERNEL, obj));
 	struct page *p;
 
-	if (!f)
+	if (!f) {
 		f = frame_get(KEY(CLIENT_KERNEL, obj), false);
+		if (!f && commit_hopeless()) {
+			fc_push(L4_FC_REFUSE, obj, 0);
+			return;
+		}
+	}
 	if (!f || page_of(f)->flags & PG_LOADING || !cow_take(f)) {
 		defer(obj, DEFER_FRESH);
 		return;

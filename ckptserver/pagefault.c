@@ -11,6 +11,7 @@
 #include <l4/bootinfo.h>
 #include <l4/message.h>
 
+#include "commit.h"
 #include "cow.h"
 #include "kobj.h"
 #include "log.h"
@@ -99,9 +100,12 @@ void pagefault_message(L4_ThreadId_t client, unsigned rights, uint64_t address, 
 			log_error("driver thread=%lu fault address=0x%lx ip=0x%lx", number, address, ip);
 		return;
 	}
-	pagefault_count++;
+	/* Only the root task's faults are sigma0's. Any program can send us such a message; it waits for ever. */
 	space = kobj_space_of(number);
-	if (!space || address >> 12 >= store_pages) {
+	if (space != record.root_space)
+		return;
+	pagefault_count++;
+	if (address >> 12 >= store_pages) {
 		log_error("fault outside the store thread=%lu address=0x%lx ip=0x%lx", number, address, ip);
 		return;
 	}

@@ -58,6 +58,7 @@ static struct {
 
 	struct blkreq *wait_head, *wait_tail;
 	unsigned in_flight;
+	uint64_t completed;
 	uint64_t first_sector;          /* of the partition */
 	struct blkreq sector_req;       /* of disk_read_sector */
 	void *sector_buf;
@@ -242,6 +243,11 @@ unsigned disk_in_flight(void)
 	return vb.in_flight;
 }
 
+uint64_t disk_completed(void)
+{
+	return vb.completed;
+}
+
 static void desc_set(unsigned i, uint64_t addr, uint32_t len, uint16_t flags, unsigned next)
 {
 	vb.desc[i] = (struct vring_desc){ .addr = addr, .len = len, .flags = flags,
@@ -349,6 +355,7 @@ static void vb_submit(struct blkdev *dev, struct blkreq *r)
 static void unit_done(struct blkreq *r, bool ok)
 {
 	vb.in_flight--;
+	vb.completed++;
 	if (!ok)
 		r->status = BLK_EIO;
 	if (--r->dev_priv[0] == 0)
