@@ -83,5 +83,6 @@ u64 activate_threads(void)
 			resume(t);
 		}
 	}
+	ipc_partner_gone();             /* who waits for a thread that is not in the table, or is damaged */
 	return count;
 }

@@ -33,6 +33,8 @@
 #include "kernel/x86/percpu.h"
 #include <l4/framecontrol.h>
 
+#define SWEEP_PIECE     128             /* absent pages of the thread table passed over at a time */
+
 static u32 kind_of(const struct thread *t)
 {
 	return t->tte->kind & IPC_KIND_MASK;
@@ -111,6 +113,8 @@ static void finish(struct thread *t)
 	struct tte *e = t->tte;
 
 	ipc_dequeue(t);
+	if (unlikely(t->flags & TF_PARKED))
+		unpark(t);                      /* it waited for the objects of another sender */
 	e->pending = PEND_NONE;
 	if (e->kind & IPC_NESTED) {
 		e->state = t->tcb->outer_state;
@@ -170,7 +174,7 @@ void ipc_fail(struct thread *t, u32 error, u32 phase)
 			thread_stop(t, kind == IPC_PAGEFAULT ? "page fault, and its pager does not exist" :
 				"exception, and its handler does not exist");
 		else if (t->tte->state != TS_READY)
-			ipc_fail(t, error, phase);
+			ipc_fail(t, error, t->tte->state != TS_SEND);
 		return;
 	}
 	if (kind == IPC_NORMAL) {
@@ -289,8 +293,8 @@ static bool take_kernel_message(struct thread *t)
 
 	if (kind_of(t) != IPC_NORMAL)
 		return false;
-	if (irq_pending_for(t) && (partner == L4_ANYTHREAD || tid_number(partner) < IRQ_COUNT)) {
-		irq = irq_take(t);
+	if (irq_pending_for(t, partner)) {
+		irq = irq_take(t, partner);
 		deliver_kernel(t, tid_make((u32)irq, 1), (word_t)L4_LABEL_INTERRUPT << 20);
 		return true;
 	}
@@ -350,9 +354,52 @@ static bool try_sender(struct thread *t, struct thread *s)
 static bool sender_possible(const struct thread *t)
 {
 	tid_t partner = t->tte->partner;
+	const struct thread *p;
 
-	return partner == L4_ANYTHREAD || partner == L4_ANYLOCALTHREAD || thread_by_id(partner) ||
-		(tid_number(partner) <= L4_KERNEL_TNO && tid_version(partner) == 1);
+	if (partner == L4_ANYTHREAD || partner == L4_ANYLOCALTHREAD || kind_of(t) == IPC_START)
+		return true;
+	p = thread_by_id(partner);
+	if (p)
+		return !(p->flags & TF_DAMAGED) && !(p->tte->flags & TTE_STOPPED);
+	return tid_number(partner) <= L4_KERNEL_TNO && tid_version(partner) == 1;
+}
+
+/* Receivers do not hang on their partner, so when one goes all are looked at, by and by. */
+static u32 sweep_at, sweep_left;                /* table pages: the next, and how many more */
+
+void ipc_partner_gone(void)
+{
+	sweep_left = L4_TABLE_PAGES;
+}
+
+static void sweep_page(struct thread *chunk)
+{
+	u32 i;
+
+	for (i = 0; i < L4_TABLE_PER_PAGE; i++) {
+		struct thread *t = &chunk[i];
+
+		if (t->tte->flags & TTE_EXISTS && t->tte->state == TS_RECV && !(t->flags & (TF_READY | TF_PARKED)) &&
+		    !sender_possible(t))
+			sched_ready(t);         /* its own step ends the receive */
+	}
+}
+
+bool ipc_sweep(void)
+{
+	u32 n = SWEEP_PIECE;
+
+	while (sweep_left && n--) {
+		struct thread *chunk = thread_chunk[sweep_at];
+
+		sweep_at = (sweep_at + 1) % L4_TABLE_PAGES;
+		sweep_left--;
+		if (chunk) {
+			sweep_page(chunk);
+			break;
+		}
+	}
+	return sweep_left;
 }
 
 static void recv_phase(struct thread *t)

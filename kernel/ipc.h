@@ -34,6 +34,10 @@ void ipc_dequeue(struct thread *t);
 void ipc_release_senders(struct thread *t);
 /* t in TS_SEND joins its receiver's queue (activation). */
 void ipc_enqueue(struct thread *t, struct thread *dest);
+/* A thread (or its id) is gone: closed receives from it are to end with an error before long. */
+void ipc_partner_gone(void);
+/* A bounded piece of the search for them; true if there is more. */
+bool ipc_sweep(void);
 /* Would dest accept a message from t at this moment? */
 bool ipc_accepts(const struct thread *dest, const struct thread *from);
 

@@ -7,6 +7,7 @@
 #include "kernel/thread.h"
 #include "kernel/ipc.h"
 #include "kernel/sched.h"
+#include <l4/abi.h>
 
 static struct thread *handler_of[IRQ_COUNT];
 static u64 pending;
@@ -23,9 +24,12 @@ void timer_expired(void)
 	sched_timer();
 }
 
-static u64 mine(const struct thread *t)
+static u64 mine(const struct thread *t, tid_t partner)
 {
 	u64 left = pending, found = 0;
+
+	if (partner != L4_ANYTHREAD)
+		left &= tid_number(partner) < IRQ_COUNT ? 1ul << tid_number(partner) : 0;
 
 	for (; left; left &= left - 1) {
 		u32 irq = (u32)__builtin_ctzl(left);
@@ -36,14 +40,14 @@ static u64 mine(const struct thread *t)
 	return found;
 }
 
-bool irq_pending_for(const struct thread *t)
+bool irq_pending_for(const struct thread *t, tid_t partner)
 {
-	return unlikely(pending != 0) && mine(t);
+	return unlikely(pending != 0) && mine(t, partner);
 }
 
-int irq_take(struct thread *t)
+int irq_take(struct thread *t, tid_t partner)
 {
-	u64 found = pending ? mine(t) : 0;
+	u64 found = pending ? mine(t, partner) : 0;
 	int irq;
 
 	if (!found)

@@ -14,9 +14,9 @@ struct thread;
 void irq_raised(u32 irq);
 void timer_expired(void);
 
-/* Is one pending for this handler? Returns its number or -1, and takes it. */
-int irq_take(struct thread *handler);
-bool irq_pending_for(const struct thread *handler);
+/* Is one pending for this handler, which receives from `partner`? Returns its number or -1, and takes it. */
+int irq_take(struct thread *handler, tid_t partner);
+bool irq_pending_for(const struct thread *handler, tid_t partner);
 /* The handler answered: enable again. false: t is not the handler. */
 bool irq_ack(u32 irq, const struct thread *t);
 /* handler NULL: nobody. */

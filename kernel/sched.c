@@ -18,6 +18,7 @@
 #include <l4/abi.h>
 
 #define PRIOS           (PRIO_TOP + 1)
+#define WAKE_PIECE      64              /* deadlines served at a time */
 
 static struct thread *queue[PRIOS];             /* circular, head first */
 static u64 occupied[(PRIOS + 63) / 64];
@@ -170,8 +171,10 @@ static void wake_expired(void)
 {
 	u64 now = clock_us();
 	struct thread *t;
+	u32 n = WAKE_PIECE;
 
-	while ((t = wakeup_expired(now)))
+	/* What is left makes the timer fire again at once. */
+	while (n-- && (t = wakeup_expired(now)))
 		ipc_timed_out(t);
 }
 
@@ -226,7 +229,7 @@ static bool dispatch(struct thread *t)
 static void idle(void)
 {
 	arch_leave_space();
-	if (space_reap())
+	if (space_reap() || ipc_sweep())
 		return;
 	sched_set_timer();
 	if (!cpu->resched)
@@ -274,6 +277,7 @@ void schedule(void)
 		if (timer_fired) {
 			timer_fired = false;
 			wake_expired();
+			ipc_sweep();
 		}
 		chaos_step();
 		if (current_continues())

@@ -148,6 +148,9 @@ void thread_stop(struct thread *t, const char *reason)
 		t->tte->flags |= TTE_STOPPED;
 	t->flags |= TF_DAMAGED;
 	ipc_dequeue(t);
+	unpark(t);
+	thread_unpin(t);
+	ipc_partner_gone();
 	ipc_release_senders(t);
 	sched_unready(t);
 	if (t == cpu->current)

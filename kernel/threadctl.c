@@ -106,6 +106,7 @@ static void delete_thread(struct thread *t, struct regs *f, struct thread *d)
 	d->tte->kind = IPC_NORMAL;
 	d->tte->pending = PEND_NONE;
 	ipc_release_senders(d);
+	ipc_partner_gone();
 	d->flags &= TF_RESIDENT;
 	d->space = NULL;
 	discard_objects(d);
@@ -285,6 +286,7 @@ static void change(struct thread_request *q)
 
 	if (d->tte->version != tid_version(q->dest)) {
 		ipc_release_senders(d);
+		ipc_partner_gone();
 		d->tcb->myself = q->dest;
 		if (d->tte->flags & TTE_ACTIVE)
 			d->utcb->my_global_id = q->dest;

@@ -256,6 +256,53 @@ static void delete_with_queued_sender(void)
 	test_delete(sender);
 }
 
+static void receive_from(void *arg)
+{
+	L4_MsgTag_t tag = L4_Receive(*(L4_ThreadId_t *)arg);
+
+	result = L4_IpcFailed(tag);
+	error = L4_ErrorCode();
+	finished = 1;
+}
+
+/* Whoever waits for a thread that goes is told, even while another thread keeps the processor busy. */
+static void partner_goes(int busy, int new_version)
+{
+	static L4_ThreadId_t target;
+	L4_ThreadId_t receiver, spinner = L4_nilthread, next;
+
+	finished = 0;
+	target = test_thread(sleep_for_ever, 0);
+	test_wait_state(target, L4_SCHEDRESULT_WAITING);
+	receiver = test_thread(receive_from, &target);
+	test_wait_state(receiver, L4_SCHEDRESULT_WAITING);
+	if (busy)
+		spinner = test_thread(spin, 0);
+	next = target;
+	if (new_version) {
+		next = L4_GlobalId(L4_ThreadNo(target), L4_Version(target) + 1);
+		EXPECT_EQ(create(next, L4_Myself(), L4_nilthread, L4_nilthread, NO_UTCB), 1);
+	} else {
+		test_delete(target);
+	}
+	test_wait_flag(&finished, 1);
+	EXPECT_EQ(result, 1);
+	EXPECT_EQ(IPC_PHASE(error), 1);
+	EXPECT_EQ(IPC_CODE(error), L4_IPC_NON_EXISTING);
+	if (new_version)
+		test_delete(next);
+	if (busy)
+		test_delete(spinner);
+	test_delete(receiver);
+}
+
+static void delete_awaited(void)
+{
+	partner_goes(0, 0);
+	partner_goes(1, 0);
+	partner_goes(0, 1);
+}
+
 static void delete_queued_sender(void)
 {
 	static L4_ThreadId_t me;
@@ -321,6 +368,7 @@ const struct test tests[] = {
 	{ .name = "a thread knows its ids and pager", .run = identity },
 	{ .name = "delete a running thread", .run = delete_running },
 	{ .name = "delete a receiver with a queued sender", .run = delete_with_queued_sender },
+	{ .name = "delete whom a receiver waits for", .run = delete_awaited },
 	{ .name = "delete a queued sender", .run = delete_queued_sender },
 	{ .name = "threads in a new space, and its end", .run = new_space },
 	{ .name = "create and delete 300 times", .run = many_times },
