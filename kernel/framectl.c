@@ -14,6 +14,8 @@
 #include "kernel/x86/percpu.h"
 #include <l4/framecontrol.h>
 
+#define PIECE_NODES     256             /* mappings of a frame between two interrupt windows */
+
 static bool activated;
 
 static u64 key(u64 event, u64 name)
@@ -79,7 +81,7 @@ static long disturb_object(u64 obj)
 
 static long do_protect(u64 pfn, u64 argument)
 {
-	struct mapdb_work work = MAPDB_WORK(MAPDB_UNLIMITED);
+	struct mapdb_work work = { 0 };
 	long r = L4_FC_OK;
 
 	if (!store_page(pfn))
@@ -89,7 +91,8 @@ static long do_protect(u64 pfn, u64 argument)
 	if (r != L4_FC_OK)
 		return r;
 	frame_set_tag(pfn, 0);
-	mapdb_protect(pfn, &work);
+	for (work.budget = PIECE_NODES; mapdb_protect(pfn, &work) == MAPDB_MORE; work.budget = PIECE_NODES)
+		arch_preemption_window();
 	return L4_FC_OK;
 }
 
@@ -205,8 +208,6 @@ static long do_supply(u64 obj, u64 pfn, bool fresh)
 	if (!store_page(pfn) || obj > 0xffffffff)
 		return L4_FC_BAD_NAME;
 	page = phys_to_virt(pfn << PAGE_SHIFT);
-	if (fresh)
-		frame_set_tag(pfn, epoch);
 	switch (L4_OBJ_TYPE(obj)) {
 	case L4_OBJ_TABLE:
 		r = supply_table(index, page, fresh);
@@ -223,6 +224,8 @@ static long do_supply(u64 obj, u64 pfn, bool fresh)
 	default:
 		return L4_FC_BAD_NAME;
 	}
+	if (fresh && r == L4_FC_OK)
+		frame_set_tag(pfn, epoch);
 	if (r == L4_FC_OK || r == L4_FC_INVALID)
 		park_release(key(fresh ? L4_EV_FRESH : L4_EV_NEED, obj), 0, r == L4_FC_OK ? pins_of(obj) : NULL);
 	return r;
@@ -232,18 +235,25 @@ static long do_evict(u64 obj)
 {
 	struct mapdb_work work = MAPDB_WORK(MAPDB_UNLIMITED);
 	struct thread *t = object_thread(obj);
+	void *page;
 	long r = L4_OBJ_TYPE(obj) == L4_OBJ_TABLE ? L4_FC_BAD_STATE : disturb_object(obj);
 
 	if (r != L4_FC_OK)
 		return r;
 	if (L4_OBJ_TYPE(obj) == L4_OBJ_SPACE) {
+		page = space_at((u32)L4_OBJ_INDEX(obj))->record;
 		space_at((u32)L4_OBJ_INDEX(obj))->record = NULL;
 	} else if (L4_OBJ_TYPE(obj) == L4_OBJ_TCB) {
+		page = t->tcb;
 		t->tcb = NULL;
-	} else if (t->utcb) {
-		mapdb_unmap_frame(virt_to_phys(t->utcb) >> PAGE_SHIFT, L4_RIGHT_R, &work);
+	} else {
+		page = t->utcb;
 		t->utcb = NULL;
+		if (page)
+			mapdb_unmap_frame(virt_to_phys(page) >> PAGE_SHIFT, L4_RIGHT_R, &work);
 	}
+	if (page)
+		park_release(key(L4_EV_STALE, virt_to_phys(page) >> PAGE_SHIFT), 0, NULL);
 	return L4_FC_OK;
 }
 

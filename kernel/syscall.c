@@ -67,6 +67,7 @@ void syscall_dispatch(struct regs *f)
 		return;
 	}
 	calls[no](t, f);
+	arch_sync_tlb();
 }
 
 void syscall_wait(struct thread *t, struct regs *f, const struct wants *w)
@@ -130,14 +131,24 @@ static bool unmap_fpage(struct thread *t, u64 fpage, bool flush, u64 *result)
 	end = at + (1ul << bits);
 	if (t->tcb->progress > at)
 		at = t->tcb->progress;
-	for (at = ptab_next(&t->space->pt, at, end); at < end; at = ptab_next(&t->space->pt, at + PAGE_SIZE, end)) {
-		do
-			work.budget = 64;
-		while (mapdb_unmap(&t->space->pt, at, fpage & 7, flush, &work) == MAPDB_MORE);
-		work.node = work.serial = 0;
+	work.node = t->unmap_node;
+	work.serial = t->unmap_serial;
+	t->unmap_node = t->unmap_serial = 0;
+	at = ptab_next(&t->space->pt, at, end);
+	while (at < end) {
+		bool more;
+
+		work.budget = 64;
+		more = mapdb_unmap(&t->space->pt, at, fpage & 7, flush, &work) == MAPDB_MORE;
+		if (!more) {
+			work.node = work.serial = 0;
+			at = ptab_next(&t->space->pt, at + PAGE_SIZE, end);
+		}
 		arch_preemption_window();
-		if (cpu->resched && at + PAGE_SIZE < end) {
-			t->tcb->progress = at + PAGE_SIZE;
+		if (cpu->resched && at < end) {
+			t->tcb->progress = at;
+			t->unmap_node = work.node;
+			t->unmap_serial = work.serial;
 			*result |= work.status;
 			return false;
 		}
@@ -169,7 +180,6 @@ void sys_unmap(struct thread *t, struct regs *f)
 	}
 	t->tcb->unmap_index = 0;
 	f->rax = t->tcb->utcb_mr;
-	arch_sync_tlb();
 }
 
 /* The state as Schedule (X.2 3.5) reports it. An IPC that somebody has aborted is over. */

@@ -56,6 +56,7 @@ struct thread {
 	u32 pins;                       /* released waiters of its objects that have not retried yet */
 	u32 *pinned;                    /* the pin count that this released thread holds, or NULL */
 	u64 quantum_left;               /* TSC ticks of its time slice */
+	u32 unmap_node, unmap_serial;   /* struct mapdb_work of a page whose Unmap was preempted; 0: from its start */
 };
 
 extern struct thread *thread_chunk[];

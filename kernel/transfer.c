@@ -12,6 +12,7 @@
 #include "kernel/mapdb.h"
 #include "kernel/memory.h"
 #include "kernel/ipc.h"
+#include "kernel/timeout.h"
 #include "kernel/sched.h"
 #include "kernel/arch.h"
 #include "kernel/kernel.h"
@@ -28,6 +29,7 @@
 #define ITEM_TYPE(w)    ((w) & 0xe)
 
 #define PIECE_PAGES     32              /* map items: pages between two preemption points */
+#define PIECE_NODES     64              /* mappings removed between them */
 #define FAULT_BITS      22              /* larger items map what is there; smaller ones fault absent pages in */
 #define EXCEPTION_WORDS 20
 
@@ -68,7 +70,7 @@ static void take_exception_reply(struct thread *to, const u64 *mr)
 	for (n = 1; n <= words && n <= EXCEPTION_WORDS - 2; n++)
 		*exception_register(f, n) = mr[n];
 	f->rflags = (f->rflags & RFLAGS_USER_BITS) | RFLAGS_ALWAYS;
-	if (!user_address(f->rip))
+	if (!user_address(f->rip) && f->rip - L4_STUB_BASE >= PAGE_SIZE)
 		f->rip = 0;
 	if (!user_address(f->rsp))
 		f->rsp = 0;
@@ -144,16 +146,32 @@ static bool loses_write(struct thread *from, struct thread *to, vaddr_t va)
 		store_page(leaf.pfn);
 }
 
+/* Something else wants to run. Who only polls gets a message whole. */
+static bool may_be_preempted(const struct thread *from, const struct thread *to)
+{
+	return cpu->resched && (from == cpu->current || to->tte->deadline != DEADLINE_NOW);
+}
+
 static int map_one(struct thread *from, struct thread *to, const struct window *w, u64 page, u32 rights, u32 flags)
 {
-	struct mapdb_work work = MAPDB_WORK(MAPDB_UNLIMITED);
+	struct mapdb_work work = { 0 };
 	vaddr_t off = page << PAGE_SHIFT;
+	enum mapdb_result r;
 
 	if (unlikely(space_owns(to->space, w->dst + off)))
 		return XFER_DONE;               /* the UTCB and KIP areas are the kernel's */
 	if (unlikely(loses_write(from, to, w->src + off)))
 		flags |= MAPDB_LOSE_W;
-	switch (mapdb_map(&from->space->pt, w->src + off, &to->space->pt, w->dst + off, rights, flags, &work)) {
+	do {
+		work.budget = PIECE_NODES;
+		r = mapdb_map(&from->space->pt, w->src + off, &to->space->pt, w->dst + off, rights, flags, &work);
+		if (likely(r != MAPDB_MORE))
+			break;
+		arch_preemption_window();
+	} while (!may_be_preempted(from, to));
+	switch (r) {
+	case MAPDB_MORE:
+		return XFER_LATER;
 	case MAPDB_ABSENT:
 		if (thread_is_ckptserver(from) && fault_window(from->space, w->src + off))
 			return map_one(from, to, w, page, rights, flags);
@@ -194,7 +212,7 @@ static int map_item(struct thread *from, struct thread *to, const u64 *item, u64
 		if (r != XFER_DONE)
 			return r;
 		arch_preemption_window();
-		if (cpu->resched && from == cpu->current && page + 1 < w.pages)
+		if (page + 1 < w.pages && may_be_preempted(from, to))
 			return XFER_LATER;
 	}
 	return XFER_DONE;
@@ -265,6 +283,7 @@ int transfer(struct thread *from, struct thread *to)
 	}
 	if (unlikely(TAG_T(tag))) {
 		r = transfer_items(from, to, tag);
+		arch_sync_tlb();        /* granted pages have left the sender */
 		if (r != XFER_DONE)
 			return r;
 	}

@@ -80,6 +80,7 @@ void trap_user(struct regs *f)
 	switch (f->vector) {
 	case TRAP_PAGE_FAULT:
 		page_fault(t, f);
+		arch_sync_tlb();        /* a write to one page may have taken W from others */
 		return;
 	case TRAP_NO_FPU:
 		fpu_switch(t);

@@ -423,6 +423,43 @@ static void start_by_a_stranger(void)
 	test_delete(client);
 }
 
+/* ---- What a call removes is gone when it returns ------------------------------------------------------------- */
+
+static void sleeper(void *arg)
+{
+	(void)arg;
+	L4_Sleep(L4_Never);
+}
+
+/* Reads the UTCB of a thread before and after its deletion. */
+static void utcb_reader(void *arg)
+{
+	L4_ThreadId_t victim = { .raw = (word)arg };
+	word at = L4_LocalIdOf(victim).raw, got = 0x5a5a;
+
+	L4_Set_ExceptionHandler(handler_id);
+	value = *(volatile word *)at;
+	test_delete(victim);
+	__asm__ volatile("lea 1f(%%rip), %%rbx\n\tmov (%2), %0\n1:" : "+a"(got) : "0"(got), "r"(at) : "rbx", "memory");
+	value = got;
+	done_flag = 1;
+}
+
+static void utcb_of_the_dead(void)
+{
+	L4_ThreadId_t reader;
+
+	if (!handler_id.raw)
+		handler_id = test_thread(handler_loop, 0);
+	handler_mode = MODE_SKIP;
+	seen = done_flag = 0;
+	reader = test_thread(utcb_reader, (void *)test_thread(sleeper, 0).raw);
+	test_wait_flag(&done_flag, 1);
+	EXPECT_EQ(seen, 1);
+	EXPECT_EQ(value, 0xa0a0);
+	test_delete(reader);
+}
+
 const struct test tests[] = {
 	{ .name = "reads and writes at kernel addresses", .run = kernel_addresses },
 	{ .name = "jumps to kernel addresses", .run = jump_to_kernel },
@@ -438,6 +475,7 @@ const struct test tests[] = {
 	{ .name = "software interrupts", .run = software_interrupts },
 	{ .name = "SYSCALL outside the stubs", .run = syscall_elsewhere },
 	{ .name = "iretq with nonsense", .run = bad_iret },
+	{ .name = "the UTCB of a deleted thread", .run = utcb_of_the_dead },
 	{ .name = "start message from the pager", .run = start_message },
 	{ .name = "start message from anybody else", .run = start_by_a_stranger },
 	{ 0 }
