@@ -29,8 +29,9 @@ bool user_read(struct space *s, vaddr_t va, void *to, size_t n)
 
 		if (part > n)
 			part = n;
-		if (va >= USER_END || !ptab_lookup(&s->pt, va & ~PAGE_MASK, &leaf) || leaf.pfn >= max_pfn)
-			return false;
+		if (va >= USER_END || !ptab_lookup(&s->pt, va & ~PAGE_MASK, &leaf) || !ram_page(leaf.pfn))
+			return false;           /* the direct map has no devices */
+		ptab_note_access(&leaf, false);
 		memcpy(out, (u8 *)phys_to_virt(leaf.pfn << PAGE_SHIFT) + (va & PAGE_MASK), part);
 		out += part;
 		va += part;

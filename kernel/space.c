@@ -167,6 +167,9 @@ bool space_reap(void)
 	dying = s->dying_next;
 	s->dying = false;
 	s->known = false;
+	park_release((u64)L4_EV_NEED << L4_EV_SHIFT | L4_OBJ(L4_OBJ_SPACE, s->no), 0, NULL);
+	if (s->record && !s->residual)
+		park_release((u64)L4_EV_STALE << L4_EV_SHIFT | virt_to_phys(s->record) >> PAGE_SHIFT, 0, NULL);
 	s->record = NULL;
 	if (s->no < free_hint && !s->residual)
 		free_hint = s->no;

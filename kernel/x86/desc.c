@@ -91,7 +91,7 @@ void cpu_init(void)
 		wrmsr(MSR_EFER, rdmsr(MSR_EFER) | 1 << 11);
 		ptab_nx = 1ul << 63;
 	}
-	write_cr0((read_cr0() & ~0x6000000cul) | CR0_WP | 2);   /* caches on, no emulation, monitor */
+	write_cr0((read_cr0() & ~0x6000000cul) | CR0_WP | 0x22);  /* caches on, no emulation, monitor, NE */
 	cpuid(0, 0, r);
 	if (r[0] >= 7) {
 		cpuid(7, 0, r);

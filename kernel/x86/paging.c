@@ -148,7 +148,8 @@ void paging_init(struct bootinfo *bi)
 		end = bi->mem[i].base + bi->mem[i].size;
 		for (pa = bi->mem[i].base & ~0x1ffffful; pa < end; pa += 0x200000)
 			map_kernel(DIRECT_MAP + pa, pa, PTE_W | nx, 0, true);
-		bi->max_pfn = end >> PAGE_SHIFT;
+		if (bi->max_pfn < end >> PAGE_SHIFT)
+			bi->max_pfn = end >> PAGE_SHIFT;
 	}
 	map_image(__text_start, __text_end, 0);
 	map_image(__rodata_start, __rodata_end, nx);
