@@ -155,17 +155,17 @@ int test_same(L4_ThreadId_t a, L4_ThreadId_t b)
 /* ---- Spaces ---------------------------------------------------------------------------------------- */
 
 /* Answer a fault by the same page of the root space. Writing it first makes it ours and writable. */
-static void answer_fault(L4_ThreadId_t from, L4_MsgTag_t tag)
+/* Loads the answer to a page fault; 0: there is none. */
+static int load_mapping(void)
 {
 	word address = test_mr(1);
 	volatile unsigned char *byte = (volatile unsigned char *)address;
 	L4_Msg_t msg;
 
-	(void)tag;
 	if (address < PROGRAM_BASE || address >= heap) {
 		test_bad_address = address;
 		test_bad_faults++;
-		return;
+		return 0;
 	}
 	(void)__atomic_fetch_add(byte, 0, __ATOMIC_RELAXED);
 	test_faults++;
@@ -173,18 +173,20 @@ static void answer_fault(L4_ThreadId_t from, L4_MsgTag_t tag)
 	L4_MsgAppendMapItem(&msg, L4_MapItem(L4_FpageAddRights(L4_FpageLog2(address & ~0xfffUL, 12),
 	                                                       L4_FullyAccessible), address & ~0xfffUL));
 	L4_MsgLoad(&msg);
-	(void)L4_Send_Timeout(from, L4_ZeroTime);
+	return 1;
 }
 
 static void pager_loop(void *arg)
 {
 	L4_ThreadId_t from, starter;
+	int answer = 0;
 	L4_MsgTag_t tag;
 	word target;
 
 	(void)arg;
 	for (;;) {
-		tag = L4_Wait(&from);
+		tag = answer ? L4_ReplyWait(from, &from) : L4_Wait(&from);
+		answer = 0;
 		if (L4_IpcFailed(tag))
 			continue;
 		if (L4_Label(tag) == LABEL_START) {
@@ -195,7 +197,7 @@ static void pager_loop(void *arg)
 			test_load(0, 0, 0, 0);
 			(void)L4_Send_Timeout(starter, L4_ZeroTime);
 		} else if ((L4_Label(tag) & ~7UL) == ((word)L4_LABEL_PAGEFAULT << 4 & 0xffffffffffffUL)) {
-			answer_fault(from, tag);
+			answer = load_mapping();
 		}
 	}
 }
