@@ -30,6 +30,7 @@ struct place {
 	struct object *object;          /* NULL: no region */
 	uint32_t page;
 	unsigned rights;
+	uint64_t address;               /* seen from that task */
 };
 
 int fault_init(void)
@@ -40,7 +41,7 @@ int fault_init(void)
 
 static struct place place_of(struct task *task, uint64_t address)
 {
-	struct place place = { .task = task, .rights = L4_RIGHT_R | L4_RIGHT_W | L4_RIGHT_X };
+	struct place place = { .task = task, .address = address, .rights = L4_RIGHT_R | L4_RIGHT_W | L4_RIGHT_X };
 
 	for (unsigned depth = 0; depth < LIMIT_MIRROR_DEPTH && place.task; depth++) {
 		struct region *r = region_find(&place.task->map, address);
@@ -53,7 +54,7 @@ static struct place place_of(struct task *task, uint64_t address)
 			place.page = (uint32_t)(r->source + (address - r->start) / MEM_PAGE);
 			return place;
 		}
-		address = r->source + (address - r->start);
+		address = place.address = r->source + (address - r->start);
 		place.task = task_find(r->mirrored);
 		if (place.task && place.task->state != TASK_RUNNING)
 			place.task = NULL;
@@ -78,7 +79,7 @@ static void fault_kill(struct thread *thread, const struct place *place)
 
 	if (culprit) {
 		say("task %u %s: page fault at 0x%x ip 0x%x access %s: %s; killed", culprit->id, culprit->name,
-		    thread->address, thread->ip, access, place->object ? "rights" : "no region");
+		    place->address, thread->ip, access, place->object ? "rights" : "no region");
 		if (culprit != faulter)
 			answer(thread, scratch, L4_RIGHT_R | L4_RIGHT_W);
 		task_end(culprit, TASK_STATUS_FAULT);

@@ -10,7 +10,6 @@
 #include "tasktest.h"
 
 #define STACK_BYTES     1024UL          /* enough for a thread that only sleeps */
-#define MOST_STACKS     128
 
 static volatile L4_Word_t count;
 
@@ -65,18 +64,14 @@ void threads_few(void)
 
 long threads_fill(long wanted)
 {
-	L4_Word_t at = 0, stacks = wanted < MOST_STACKS ? (L4_Word_t)wanted : MOST_STACKS;
+	L4_Word_t at = 0;
 	L4_ThreadId_t t;
 
-	if (task_map(stacks * STACK_BYTES, L4_RIGHT_R | L4_RIGHT_W, &at) != TASK_OK)
+	if (task_map((L4_Word_t)wanted * STACK_BYTES, L4_RIGHT_R | L4_RIGHT_W, &at) != TASK_OK)
 		return -1;
-	for (long i = 1; i < wanted; i++) {
-		/* Stacks are used again: who has one sleeps, and never returns to what stands there. */
-		L4_Word_t top = at + ((L4_Word_t)i % stacks + 1) * STACK_BYTES;
-
-		if (task_thread_create(sleeper, 0, (void *)top, &t) != TASK_OK)
+	for (long i = 1; i < wanted; i++)
+		if (task_thread_create(sleeper, 0, (void *)(at + (L4_Word_t)i * STACK_BYTES), &t) != TASK_OK)
 			return i;
-	}
 	return wanted;
 }
 
