@@ -76,21 +76,45 @@ void printk(const char *fmt, ...)
 	va_end(ap);
 }
 
+static bool ending;
+
+static _Noreturn void end(bool reboot)
+{
+	if (option("panic.exit"))
+		arch_stop(2, 0x7f);
+	if (reboot)
+		arch_stop(1, 0);
+	arch_halt();
+}
+
 _Noreturn void panic_at(const char *file, int line, const char *fmt, ...)
 {
-	static bool panicking;
+	const char *how = option("panic");
 	va_list ap;
 
-	if (panicking)
+	if (ending)
 		arch_halt();
-	panicking = true;
+	ending = true;
 	printk("\n[panic] %s:%d: ", file, line);
 	va_start(ap, fmt);
 	vprint(fmt, ap);
 	va_end(ap);
 	printk("\n");
 	arch_dump_state();
-	if (option("panic.exit"))
-		arch_stop(2, 0x7f);
-	arch_halt();
+	end(how && !strncmp(how, "reboot", 6));
+}
+
+_Noreturn void ckptserver_crash(const char *fmt, ...)
+{
+	va_list ap;
+
+	if (ending)
+		arch_halt();
+	ending = true;
+	printk("\n[panic] ckptserver: ");
+	va_start(ap, fmt);
+	vprint(fmt, ap);
+	va_end(ap);
+	printk("; rebooting\n");
+	end(true);
 }

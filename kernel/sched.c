@@ -17,6 +17,7 @@
 #include "kernel/x86/switch.h"
 #include <l4/abi.h>
 
+#define WATCHDOG_SLICES 1000u                   /* of 10 ms */
 #define PRIOS           (PRIO_TOP + 1)
 #define WAKE_PIECE      64              /* deadlines served at a time */
 
@@ -24,6 +25,7 @@ static struct thread *queue[PRIOS];             /* circular, head first */
 static u64 occupied[(PRIOS + 63) / 64];
 static bool running;                            /* the current thread can go on */
 static bool timer_fired;
+static u32 sigma0_slices;                       /* time slices since ckptserver's fault thread last blocked */
 int sched_ready_top = -1;
 
 u32 sched_prio(const struct thread *t)
@@ -211,6 +213,8 @@ static bool dispatch(struct thread *t)
 			thread_stop(t, "its address space is damaged or finds no kernel memory");
 		return false;
 	}
+	if (t == sigma0_thread && t->tte->state != TS_READY)
+		sigma0_slices = 0;
 	if (unlikely(t->tte->state != TS_READY || t->tte->pending || t->flags & (TF_RESTART | TF_CANCEL)))
 		ipc_step(t);
 	if (!can_run(t))
@@ -238,6 +242,8 @@ static void idle(void)
 
 bool sched_handoff(struct thread *t)
 {
+	if (unlikely(t == sigma0_thread))
+		sigma0_slices = 0;
 	if (running || !cpu->current || timer_fired || chaos_state || (int)sched_prio(t) < sched_ready_top)
 		return false;
 	if (t->current_in != epoch || t->tte->pending || t->flags & (TF_READY | TF_RESTART | TF_CANCEL) || !can_run(t) ||
@@ -251,6 +257,13 @@ bool sched_handoff(struct thread *t)
 	return true;
 }
 
+/* ckptserver's fault thread blocks after a few thousand instructions. A hang of it stops the world: reboot. */
+static void watchdog(const struct thread *t)
+{
+	if (t == sigma0_thread && ++sigma0_slices > WATCHDOG_SLICES)
+		ckptserver_crash("hangs at ip 0x%lx", t->tcb->frame.rip);
+}
+
 /* Should the current thread make way? */
 static bool current_continues(void)
 {
@@ -258,6 +271,7 @@ static bool current_continues(void)
 		return false;
 	if (rdtsc() >= cpu->quantum_end) {
 		cpu->current->quantum_left = 0;
+		watchdog(cpu->current);
 		leave_current(true);
 		return false;
 	}
