@@ -71,7 +71,7 @@ void fc_flush(void)
 		L4_Word_t r;
 
 		L4_StoreMR((int)(2 * i), &r);
-		if ((long)r == L4_FC_INVALID)
+		if ((long)r == L4_FC_INVALID || (long)r == L4_FC_NO_POOL)
 			kobj_not_taken((uint32_t)(srv.word[i] & L4_FC_NAME_MASK));
 		else if ((long)r < 0 && (long)r != L4_FC_BAD_STATE)
 			log_error("FrameControl op=%lu name=0x%lx result=%ld", srv.word[i] >> L4_FC_OP_SHIFT,

@@ -226,6 +226,8 @@ static long do_supply(u64 obj, u64 pfn, bool fresh)
 	}
 	if (fresh && r == L4_FC_OK)
 		frame_set_tag(pfn, epoch);
+	if (fresh && r == L4_FC_NO_POOL)
+		park_release(key(L4_EV_FRESH, obj), TF_OUT_OF_MEMORY, NULL);    /* as if it were refused */
 	if (r == L4_FC_OK || r == L4_FC_INVALID)
 		park_release(key(fresh ? L4_EV_FRESH : L4_EV_NEED, obj), 0, r == L4_FC_OK ? pins_of(obj) : NULL);
 	return r;

@@ -58,6 +58,7 @@ static void gdt_init(void)
 		"mov %1, %%ss\n\t"
 		"mov %2, %%fs\n\t"
 		"mov %2, %%gs\n\t"
+		"lldt %w2\n\t"         /* no descriptors of the firmware's for users */
 		"ltr %w3"
 		: : "m"(r), "r"(0x10), "r"(0), "r"(0x28) : "rax", "memory");
 }

@@ -143,10 +143,39 @@ static void senders(void)
 	still_works();
 }
 
+/* Threads with numbers so far apart that each takes a page of the thread table, and the kernel memory that goes with it. */
+#define APART   128
+#define PAGES   2000
+
+static L4_ThreadId_t apart(word i)
+{
+	return L4_GlobalId(5000 + APART * i, 1);
+}
+
+static void table_pages(void)
+{
+	word i, made = 0, failed = 0;
+
+	while (made < PAGES && L4_ThreadControl(apart(made), L4_Myself(), L4_Myself(), L4_nilthread, (void *)-1) == 1)
+		made++;
+	test_note("thread-table pages", made);
+	EXPECT(made > 10);
+	if (made < PAGES) {
+		EXPECT_EQ(L4_ErrorCode(), L4_ERR_NO_MEM);
+		EXPECT_REFUSED(L4_ThreadControl(apart(made), L4_Myself(), L4_Myself(), L4_nilthread, (void *)-1), L4_ERR_NO_MEM);
+		EXPECT_REFUSED(L4_ThreadControl(apart(PAGES), L4_Myself(), L4_Myself(), L4_nilthread, (void *)-1), L4_ERR_NO_MEM);
+	}
+	for (i = 0; i < made; i++)
+		failed += L4_ThreadControl(apart(i), L4_nilthread, L4_nilthread, L4_nilthread, (void *)-1) != 1;
+	EXPECT_EQ(failed, 0);
+	still_works();
+}
+
 const struct test tests[] = {
 	{ .name = "threads until refused", .run = threads },
 	{ .name = "spaces until refused", .run = spaces },
 	{ .name = "20000 mappings far apart", .run = mappings },
 	{ .name = "200 threads at once", .run = senders },
+	{ .name = "pages of the thread table until refused", .run = table_pages },
 	{ 0 }
 };
