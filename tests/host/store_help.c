@@ -31,13 +31,24 @@ void model_name(unsigned slot, uint32_t *client, uint64_t *vpn)
 
 int model_slot(uint32_t client, uint64_t vpn)
 {
-	for (unsigned slot = 0; slot < MODEL_PAGES; slot++) {
-		uint32_t c;
-		uint64_t v;
+	static int16_t table[8192];     /* slot + 1, by hash */
+	static bool built;
+	uint32_t c;
+	uint64_t v;
+
+	for (unsigned slot = 0; !built && slot < MODEL_PAGES; slot++) {
+		unsigned at;
 
 		model_name(slot, &c, &v);
+		for (at = (unsigned)(v * 31 + c * 977) % 8192; table[at]; at = (at + 1) % 8192)
+			;
+		table[at] = (int16_t)(slot + 1);
+	}
+	built = true;
+	for (unsigned at = (unsigned)(vpn * 31 + client * 977) % 8192; table[at]; at = (at + 1) % 8192) {
+		model_name((unsigned)table[at] - 1, &c, &v);
 		if (c == client && v == vpn)
-			return (int)slot;
+			return table[at] - 1;
 	}
 	return -1;
 }
