@@ -4,7 +4,7 @@
  * than the last acknowledged one; and the store is whole (every block reached is marked, none is leaked).
  * Guards ckptserver/store: commit.c, alloc.c, recover.c.
  *
- * SEED=n repeats a run, STATES=n sets how many crash states are visited (default 4500).
+ * SEED=n repeats a run, STATES=n sets how many crash states are visited (default 3000).
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -20,9 +20,11 @@
 #include "store_priv.h"
 
 #define BLOCKS  2048u
+#define REGIONS 300u            /* in the test with many: the map has inner nodes */
 
-static uint64_t base_seed = 1, states_wanted = 4500;
+static uint64_t base_seed = 1, states_wanted = 3000;
 static uint64_t states_seen;
+static uint64_t run_blocks = BLOCKS;
 
 struct run {
 	struct sim_image before, during;        /* disk before recording; disk as the store sees it */
@@ -35,7 +37,7 @@ static void run_begin(struct run *r, uint64_t seed, unsigned warm_up, uint32_t n
 {
 	memset(r, 0, sizeof(*r));
 	r->seed = seed;
-	sim_image_make(&r->during, BLOCKS);
+	sim_image_make(&r->during, run_blocks);
 	bench_open(&r->b, &r->during, seed * 7 + 1, nodes);
 	assert_int_equal(store_format(r->b.st, test_uuid, false, &r->b.mount), STORE_OK);
 	assert_int_equal(do_boot(&r->b), STORE_OK);
@@ -231,6 +233,45 @@ static void test_crash_large_commits(void **state)
 {
 	(void)state;
 	crash_run(base_seed + 2, 12, 12, 200, 256, 0, states_wanted / 3);
+}
+
+/* Make the allocator move from region to region, between commits and within them. */
+static void shuffle_regions(struct store *st, uint64_t *seed)
+{
+	for (uint64_t r = 0; r < st->regions; r++)
+		st->region[r] |= REGION_FULL;
+	for (unsigned i = 0; i < 3; i++)
+		st->region[256 * sim_below(seed, 2) + sim_below(seed, REGIONS - 256)] &= (uint8_t)~REGION_FULL;
+	st->region[st->regions - 1] &= (uint8_t)~REGION_FULL;
+	if (sim_below(seed, 2) && st->win.region < st->regions - 1)
+		st->win.free = 0;
+}
+
+static void test_crash_many_regions(void **state)
+{
+	struct run r;
+	uint64_t first = 0;
+
+	(void)state;
+	run_blocks = (uint64_t)REGIONS * FMT_MAP_BITS;
+	run_begin(&r, base_seed + 9, 0, 512);
+	for (unsigned i = 0; i < 24; i++) {
+		shuffle_regions(r.b.st, &r.seed);
+		assert_true(workload_round(&r.b, &r.m, &r.seed, 60));
+		if (i != 11)
+			continue;
+		sim_end(&r.b.sim);
+		sim_image_free(&r.before);
+		sim_image_copy(&r.before, &r.during);
+		first = marked(&r);
+	}
+	print_message("           %llu map pages, height %u\n", (unsigned long long)r.b.st->map.pages,
+		      r.b.st->map.height);
+	assert_true(r.b.st->map.pages > 10 && r.b.st->map.height == 2);
+	assert_int_equal(judge(&r.during, &r.m, marked(&r), true), 0);
+	assert_int_equal(visit(&r, first, states_wanted / 20, true), 0);
+	run_end(&r);
+	run_blocks = BLOCKS;
 }
 
 /* So few nodes that dirty ones are written early and loaded again within a commit. */
@@ -438,6 +479,7 @@ int main(void)
 		cmocka_unit_test(test_first_commits),
 		cmocka_unit_test(test_crash_small_commits),
 		cmocka_unit_test(test_crash_large_commits),
+		cmocka_unit_test(test_crash_many_regions),
 		cmocka_unit_test(test_crash_small_cache),
 		cmocka_unit_test(test_crash_with_errors),
 		cmocka_unit_test(test_every_operation_fails_once),
