@@ -3,6 +3,8 @@
  */
 #include "commit.h"
 
+#include <l4/schedule.h>
+
 #include "cow.h"
 #include "discard.h"
 #include "disk.h"
@@ -66,15 +68,18 @@ bool commit_idle(void)
 	return c.state == IDLE;
 }
 
+uint64_t commit_age_us(uint64_t tsc)
+{
+	return tsc > c.start_tsc ? time_us(tsc - c.start_tsc) : 0;
+}
+
 bool commit_hopeless(void)
 {
 	return !c.st || c.complaint == STORE_FULL;
 }
 
-void commit_snapshot(uint64_t clock_us, uint64_t tsc)
+void commit_snapshot(uint64_t tsc)
 {
-	record.clock_us = clock_us;
-	c.record = record;
 	c.start_tsc = tsc;
 	c.state = BEGIN;
 	discard_snapshot();
@@ -158,6 +163,7 @@ static void commit_done(struct store_op *op)
 	}
 	c.state = IDLE;
 	c.complaint = STORE_OK;
+	writer_tick(0);
 	report();
 	pending_commit(snapshot_number(), true);
 	snapshot_committed();
@@ -191,10 +197,15 @@ static bool unit_drop(const struct discard_range *r)
 	return true;
 }
 
+/* The clock is read here, not in the pause: what a program has read before the snapshot is less, so after a
+ * recovery the clock never goes back. */
 static bool unit_begin(void)
 {
-	int status = store_begin(c.st, (const uint8_t *)&c.record);
+	int status;
 
+	record.clock_us = L4_SystemClock().raw;
+	c.record = record;
+	status = store_begin(c.st, (const uint8_t *)&c.record);
 	if (status != STORE_OK) {
 		fail("begin", status);
 		return false;

@@ -27,7 +27,7 @@ struct record {
 	uint64_t magic;
 	uint32_t version;
 	uint32_t root_space;            /* space number of the root task */
-	uint64_t clock_us;              /* persistent clock at the snapshot */
+	uint64_t clock_us;              /* persistent clock, read just after the snapshot */
 	uint64_t store_pages;           /* size of the root client's store */
 	uint64_t archive_first;         /* boot archive in it: address and bytes */
 	uint64_t archive_bytes;
@@ -46,12 +46,14 @@ bool commit_persistent(void);
 uint64_t commit_generation(void);       /* last committed */
 uint64_t commit_boot(void);             /* boot number; 0 if not persistent */
 
-/* A snapshot was taken at persistent time clock_us. In constant time. */
-void commit_snapshot(uint64_t clock_us, uint64_t tsc);
+/* A snapshot was taken; tsc: when. In constant time. */
+void commit_snapshot(uint64_t tsc);
 
 /* One unit of work. True if there is more to do now. */
 bool commit_unit(void);
 bool commit_idle(void);
+/* Microseconds since the snapshot of the commit under way. */
+uint64_t commit_age_us(uint64_t tsc);
 /* No checkpoint can be written at present (no partition, or it is full), so no dirty page will become clean. */
 bool commit_hopeless(void);
 /* Called at each tick: tries again what failed. */

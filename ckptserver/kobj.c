@@ -97,9 +97,14 @@ static void defer(uint32_t obj, unsigned what)
 
 /* ---- Answers ---------------------------------------------------------------------------------- */
 
+/* A thread's objects are wanted in order to be written, nearly always. */
 static void supply(uint32_t obj, pfn_t f)
 {
+	unsigned type = L4_OBJ_TYPE(obj);
+
 	page_of(f)->flags |= PG_SUPPLIED | PG_USED;
+	if (type == L4_OBJ_TCB || type == L4_OBJ_UTCB)
+		cow_writable(f);
 	fc_push(L4_FC_SUPPLY, obj, f);
 }
 
@@ -119,32 +124,72 @@ void kobj_not_taken(uint32_t obj)
 		page_of(f)->flags &= (uint8_t)~PG_SUPPLIED;
 }
 
-static void need(uint32_t obj)
+static const struct tte *entry_of(uint64_t number)
+{
+	pfn_t f;
+
+	if (number >= THREADS)
+		return NULL;
+	f = page_find(KEY(CLIENT_KERNEL, L4_OBJ(L4_OBJ_TABLE, number / L4_TABLE_PER_PAGE)));
+	return f ? (const struct tte *)page_data(f) + number % L4_TABLE_PER_PAGE : NULL;
+}
+
+static unsigned thread_flags(uint64_t number)
+{
+	const struct tte *entry = entry_of(number);
+
+	return entry && entry->flags & TTE_EXISTS ? entry->flags : 0;
+}
+
+/* The other half of the pair TCB and UTCB, which is wanted before long if the thread is alive; 0: none. */
+static uint32_t companion(uint32_t obj)
+{
+	uint32_t type = L4_OBJ_TYPE(obj), number = L4_OBJ_INDEX(obj);
+
+	if (type != L4_OBJ_TCB && type != L4_OBJ_UTCB)
+		return 0;
+	if (!(thread_flags(number) & TTE_ACTIVE))
+		return 0;
+	return L4_OBJ(type == L4_OBJ_TCB ? L4_OBJ_UTCB : L4_OBJ_TCB, number);
+}
+
+/* Brings the object and hands it to the kernel. False: no frame. */
+static bool bring(uint32_t obj)
 {
 	pfn_t f = page_find(KEY(CLIENT_KERNEL, obj));
 
 	if (f) {
 		if (!(page_of(f)->flags & (PG_LOADING | PG_DEAD | PG_DOOMED)))
 			supply(obj, f);
-		return;
+		return true;
 	}
 	if (!commit_persistent()) {
 		fc_push(L4_FC_DAMAGED, obj, 0);
-		return;
+		return true;
 	}
 	switch (load_start(KEY(CLIENT_KERNEL, obj))) {
 	case LOAD_NOW:
 		supply(obj, page_find(KEY(CLIENT_KERNEL, obj)));
 		break;
 	case LOAD_NO_FRAME:
-		defer(obj, DEFER_NEED);
-		break;
+		return false;
 	case LOAD_DAMAGED:
 		fc_push(L4_FC_DAMAGED, obj, 0);
 		break;
 	case LOAD_WAIT:
 		break;
 	}
+	return true;
+}
+
+static void need(uint32_t obj)
+{
+	uint32_t other = companion(obj);
+
+	if (!bring(obj))
+		defer(obj, DEFER_NEED);
+	if (other && !page_find(KEY(CLIENT_KERNEL, other)))
+		bring(other);
 }
 
 static void fresh(uint32_t obj)
@@ -278,14 +323,7 @@ void kobj_retry(void)
 
 uint32_t kobj_space_of(uint64_t number)
 {
-	pfn_t f;
-	const struct tte *entry;
+	const struct tte *entry = entry_of(number);
 
-	if (number >= THREADS)
-		return 0;
-	f = page_find(KEY(CLIENT_KERNEL, L4_OBJ(L4_OBJ_TABLE, number / L4_TABLE_PER_PAGE)));
-	if (!f)
-		return 0;
-	entry = (const struct tte *)page_data(f) + number % L4_TABLE_PER_PAGE;
-	return entry->flags & TTE_EXISTS ? entry->space : 0;
+	return entry && entry->flags & TTE_EXISTS ? entry->space : 0;
 }

@@ -45,7 +45,7 @@
 
 int main(void);
 
-static uint64_t tick_tsc;
+static uint64_t tick_tsc, writer_tsc;
 
 /* Label as the kernel's own protocols use it: negative numbers above bit 20. */
 static long protocol(L4_MsgTag_t tag)
@@ -122,7 +122,6 @@ static void tick(uint64_t now)
 {
 	tick_tsc = now + time_ticks(TICK_US);
 	commit_tick();
-	writer_tick();
 	load_retry();
 	if (kobj_deferred())
 		kobj_retry();
@@ -155,10 +154,16 @@ void loop_run(void)
 		now = rdtsc();
 		if (L4_IpcSucceeded(tag))
 			serve(from, tag);
+		if (L4_IpcFailed(tag) || L4_ThreadNo(from) != L4_KERNEL_TNO)
+			snapshot_over();
 		if (snapshot_due(now))
 			snapshot_take(now);
 		else if (now >= tick_tsc)
 			tick(now);
+		if (!commit_idle() && now >= writer_tsc) {
+			writer_tsc = now + time_ticks(WRITER_TICK_US);
+			writer_tick(commit_age_us(now));
+		}
 		if (disk_needs_poll())
 			disk_interrupt();
 		reclaim_some();

@@ -9,8 +9,6 @@
  */
 #include "snapshot.h"
 
-#include <l4/schedule.h>
-
 #include "chaos.h"
 #include "commit.h"
 #include "cow.h"
@@ -23,12 +21,14 @@
 
 #define TICK_US         20000ul         /* while something is to be tried again */
 #define TRIES           8u
+#define WAKE_US         50ul            /* the writer is woken that long after the pause, not in it */
 #define LONG_US         1000000ul
 
 struct snapshot_counters snapshot_count;
 
 static struct {
 	bool alive, wanted;
+	bool wake;                      /* the writer is still to be told */
 	uint64_t next_tsc, not_before;
 } s;
 
@@ -46,6 +46,14 @@ void snapshot_want(void)
 void snapshot_interval_changed(void)
 {
 	s.next_tsc = rdtsc() + time_ticks(options.interval_us);
+}
+
+void snapshot_over(void)
+{
+	if (s.wake) {
+		s.wake = false;
+		writer_wake();
+	}
 }
 
 void snapshot_put_off(uint64_t us)
@@ -87,10 +95,14 @@ uint64_t snapshot_patience(uint64_t tsc)
 
 	if (!s.alive || !commit_persistent())
 		return us;
+	if (s.wake)
+		return WAKE_US;
 	if (commit_idle() && s.wanted)
 		return tsc < s.not_before ? TICK_US : 0;
-	if (!commit_idle() || pending_count())
+	if (pending_count())
 		us = TICK_US;
+	if (!commit_idle())
+		us = WRITER_TICK_US;
 	if (commit_idle() && options.interval_us) {
 		uint64_t left = s.next_tsc > tsc ? time_us(s.next_tsc - tsc) + 1 : 0;
 
@@ -102,7 +114,7 @@ uint64_t snapshot_patience(uint64_t tsc)
 
 void snapshot_take(uint64_t entry)
 {
-	uint64_t clock, ns;
+	uint64_t ns;
 	long r = L4_FC_BUSY;
 
 	for (unsigned i = 0; i < TRIES && r == L4_FC_BUSY; i++) {
@@ -116,13 +128,12 @@ void snapshot_take(uint64_t entry)
 			log_error("snapshot refused by the kernel, result %ld", r);
 		return;
 	}
-	clock = L4_SystemClock().raw;
 	cow_snapshot();
 	snapshot_count.taken++;
-	commit_snapshot(clock, entry);
+	commit_snapshot(entry);
 	s.wanted = false;
 	s.next_tsc += time_ticks(options.interval_us);
-	writer_wake();
+	s.wake = true;
 	ns = time_ns(rdtsc() - entry);
 	snapshot_count.last_ns = ns;
 	snapshot_count.total_ns += ns;

@@ -28,6 +28,8 @@ bool snapshot_due(uint64_t tsc);
 /* Takes it, unless something must be answered first, or nothing is dirty. entry: time-stamp counter when the
  * fault thread began to run. */
 void snapshot_take(uint64_t entry);
+/* Something else than the aftermath of a snapshot goes on: the writer is woken. */
+void snapshot_over(void);
 /* Number of the last one taken since this boot. */
 uint64_t snapshot_number(void);
 

@@ -11,14 +11,16 @@
 #include "log.h"
 #include "server.h"
 
-#define PRIO_BASE       100u
-#define PRIO_STEP       50u
+#define PRIO_BASE       1u
 #define PRIO_TOP        255u
+#define BURST           8u              /* units; twice as many after half an interval, four times after a whole one */
 #define STACK_BYTES     8192ul
 
 static char stack[STACK_BYTES] __attribute__((aligned(16)));
 static bool asleep;
 static unsigned prio;
+static unsigned burst;                  /* units left at top priority */
+static unsigned units;                  /* done since the last tick */
 
 static void set_prio(unsigned p)
 {
@@ -57,6 +59,9 @@ void writer_called(void)
 {
 	bool more = commit_unit();
 
+	units++;
+	if (burst && !--burst && !cow.waiting)
+		set_prio(PRIO_BASE);
 	fc_flush();
 	if (more)
 		answer();
@@ -73,12 +78,23 @@ void writer_wake(void)
 	answer();
 }
 
-void writer_tick(void)
+static unsigned quota(uint64_t commit_us)
 {
-	if (cow.waiting)
-		set_prio(PRIO_TOP);
-	else if (commit_idle())
+	uint64_t interval = options.interval_us ? options.interval_us : OPTIONS_INTERVAL_US;
+
+	return commit_us < interval / 2 ? BURST : commit_us < interval ? 2 * BURST : 4 * BURST;
+}
+
+void writer_tick(uint64_t commit_us)
+{
+	unsigned want = quota(commit_us), done = units;
+
+	units = 0;
+	if (commit_idle()) {
+		burst = 0;
 		set_prio(PRIO_BASE);
-	else
-		set_prio(prio + PRIO_STEP < PRIO_TOP ? prio + PRIO_STEP : PRIO_TOP);
+	} else if (cow.waiting || done < want) {
+		burst = want;
+		set_prio(PRIO_TOP);
+	}
 }

@@ -93,7 +93,8 @@ static struct thread **chain(u64 key)
 
 void park(struct thread *t, const struct wants *w)
 {
-	u64 key = w->event[0];
+	/* The last, because a thread's UTCB comes last, and whoever answers for that answers for TCB and entry too. */
+	u64 key = w->event[w->count - 1];
 	struct thread **at = chain(key);
 	bool asked = false;
 

@@ -30,7 +30,7 @@ u32 event_take(u64 *out, u32 max);
 /* A deletion or eviction that ckptserver has not read yet? The snapshot must not come between. */
 bool event_discard_pending(void);
 
-/* Park t until the first of the wanted things is there; all of them are asked for. */
+/* Park t until the last of the wanted things is there; the others are asked for when it retries. */
 void park(struct thread *t, const struct wants *w);
 /* t stops waiting (deleted, or its wait is obsolete). */
 void unpark(struct thread *t);
