@@ -59,6 +59,7 @@ void boot_main(uint64_t magic, uint64_t info)
 {
 	const struct boot_window w = { .base = 0, .size = WINDOW };
 	const char *error = "not started by a multiboot loader or by our UEFI loader";
+	const uint64_t entry_tsc = __builtin_ia32_rdtsc();
 
 	if (magic == MB1_LOADER_MAGIC)
 		error = multiboot1_parse(&boot_info, &raw_memory, &w, info);
@@ -68,6 +69,7 @@ void boot_main(uint64_t magic, uint64_t info)
 		error = adopt(&w, info);
 	if (error)
 		fail(error);
+	boot_info.entry_tsc = entry_tsc;
 	kernel_main(&boot_info);
 	fail("kernel_main returned");
 }

@@ -20,6 +20,8 @@ void timer_init(void);                          /* local APIC, PIC, clock freque
 void fpu_init(void);
 /* Physically contiguous zeroed memory from the boot region; panics when there is none. */
 paddr_t boot_alloc(size_t bytes, size_t align);
+/* The same, not zeroed: for large pools whose users clear what they take. */
+paddr_t boot_alloc_raw(size_t bytes, size_t align);
 /* The boot region that is left over: [*base, *end). */
 void boot_region(paddr_t *base, paddr_t *end);
 paddr_t boot_region_start(void);                /* where it began: [start, *base) is in use */

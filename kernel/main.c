@@ -137,6 +137,7 @@ void kernel_main(struct bootinfo *bi)
 	timer_init();
 	fpu_init();
 	bi->tsc_hz = tsc_hz;
+	boot_entry_tsc = bi->entry_tsc;
 	kip_init(bi);
 	chaos_init();
 	if (thread_add_table(0, residual_table, true) < 0)

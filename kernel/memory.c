@@ -79,18 +79,18 @@ void memory_init(struct bootinfo *bi)
 	for (i = 0; i < bi->mem_count; i++)
 		if (bi->mem[i].type == BOOTMEM_RAM)
 			ram += bi->mem[i].size >> PAGE_SHIFT;
-	frame_table = phys_to_virt(boot_alloc(max_pfn * sizeof(struct frame), PAGE_SIZE));
+	frame_table = phys_to_virt(boot_alloc_raw(max_pfn * sizeof(struct frame), PAGE_SIZE));
 	for (i = 0; i < max_pfn; i++)
-		frame_table[i].tag = FRAME_ALWAYS;
+		frame_table[i] = (struct frame){ .tag = FRAME_ALWAYS };
 	nodes = ram * 2 < MIN_NODES ? MIN_NODES : (u32)(ram * 2);
 	tables = ram / 64 < MIN_TABLES ? MIN_TABLES : (u32)(ram / 64);
-	table_mem = boot_alloc((u64)tables << PAGE_SHIFT, PAGE_SIZE);
-	meta = boot_alloc(mapdb_meta_size(tables, nodes), PAGE_SIZE);
+	table_mem = boot_alloc_raw((u64)tables << PAGE_SHIFT, PAGE_SIZE);
+	meta = boot_alloc_raw(mapdb_meta_size(tables, nodes), PAGE_SIZE);
 	mapdb_init(table_mem, tables, phys_to_virt(meta), nodes);
 	ptab_init(kernel_pml4);
 	ram = (ram << PAGE_SHIFT) / 64;
 	ram = ram < MIN_POOL ? MIN_POOL : ram & ~PAGE_MASK;
-	pool_at = phys_to_virt(boot_alloc(ram, PAGE_SIZE));
+	pool_at = phys_to_virt(boot_alloc_raw(ram, PAGE_SIZE));
 	pool_end = pool_at + ram;
 }
 

@@ -25,6 +25,9 @@ static struct thread *queue[PRIOS];             /* circular, head first */
 static u64 occupied[(PRIOS + 63) / 64];
 static bool running;                            /* the current thread can go on */
 static bool timer_fired;
+static bool first_announced;                    /* a persistent thread has run in this boot */
+static u64 idle_tsc;                            /* ticks spent waiting for interrupts */
+u64 boot_entry_tsc;
 static u32 sigma0_slices;                       /* time slices since ckptserver's fault thread last blocked */
 int sched_ready_top = -1;
 
@@ -196,6 +199,15 @@ static bool can_run(const struct thread *t)
 		!(t->flags & (TF_PARKED | TF_DAMAGED | TF_READY));
 }
 
+/* How long the machine took to get here, for who measures recovery. */
+static void announce_first(void)
+{
+	u64 now = rdtsc();
+
+	first_announced = true;
+	printk("[boot] first_thread tsc=%lu idle_tsc=%lu\n", now - boot_entry_tsc, idle_tsc);
+}
+
 static bool dispatch(struct thread *t)
 {
 	struct wants w = { 0 };
@@ -223,6 +235,8 @@ static bool dispatch(struct thread *t)
 		thread_stop(t, "no kernel memory for a page table");
 		return false;
 	}
+	if (unlikely(!first_announced) && !(t->flags & TF_RESIDENT))
+		announce_first();
 	cpu->current = t;
 	running = true;
 	arch_switch_to(t, false);
@@ -236,8 +250,12 @@ static void idle(void)
 	if (space_reap() || ipc_sweep())
 		return;
 	sched_set_timer();
-	if (!cpu->resched)
+	if (!cpu->resched) {
+		u64 begin = rdtsc();
+
 		arch_idle();
+		idle_tsc += rdtsc() - begin;
+	}
 }
 
 bool sched_handoff(struct thread *t)

@@ -28,6 +28,9 @@ void sched_switch(struct thread *t, bool keep);
 bool sched_handoff(struct thread *t);
 void sched_yield(void);
 
+/* Time-stamp counter at the boot code's first C. */
+extern u64 boot_entry_tsc;
+
 /* The highest priority in the ready queue, -1: empty. */
 extern int sched_ready_top;
 

@@ -46,7 +46,7 @@ static void *boot_virt(paddr_t pa)
 	return identity_mapped ? (void *)pa : phys_to_virt(pa);
 }
 
-paddr_t boot_alloc(size_t bytes, size_t align)
+paddr_t boot_alloc_raw(size_t bytes, size_t align)
 {
 	paddr_t at = (region_at + align - 1) & ~(align - 1);
 
@@ -55,6 +55,13 @@ paddr_t boot_alloc(size_t bytes, size_t align)
 		panic("not enough memory: the kernel needs %lu KiB more in one piece below 4 GiB",
 			(at + bytes - region_end) >> 10);
 	region_at = at + bytes;
+	return at;
+}
+
+paddr_t boot_alloc(size_t bytes, size_t align)
+{
+	paddr_t at = boot_alloc_raw(bytes, align);
+
 	memset(boot_virt(at), 0, bytes);
 	return at;
 }

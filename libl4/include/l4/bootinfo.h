@@ -30,6 +30,7 @@ struct bootinfo {
 	unsigned int  module_count;
 	unsigned int  free_count;       /* filled by the kernel */
 	unsigned long acpi_rsdp;        /* 0: not known */
+	unsigned long entry_tsc;        /* time-stamp counter at the first C of boot/ */
 	struct {
 		unsigned int  type;     /* BOOTFB_* */
 		unsigned int  width, height, pitch, bpp;        /* pixels; for text: columns and rows */
