@@ -28,6 +28,7 @@
 #define NODES_PER_FRAME 64u             /* one index node cached per so many frames */
 #define NODES_MIN       128u
 #define NODES_MAX       16384u
+#define READ_TRIES      3u              /* a passing disorder of the disk must not cost a boot its memory */
 
 struct recover_result recover_result;
 
@@ -37,8 +38,14 @@ static struct store_mount mount;
 
 static int read_sector(void *ctx, uint64_t sector, void *buf)
 {
+	unsigned tries = READ_TRIES;
+	int r;
+
 	(void)ctx;
-	return disk_read_sector(sector, buf);
+	do
+		r = disk_read_sector(sector, buf);
+	while (r && tries--);
+	return r;
 }
 
 static bool find_partition(void)
@@ -140,11 +147,14 @@ static void report_slots(void)
 static int mount_store(struct store *st)
 {
 	uint64_t want = options.resume == RESUME_GENERATION ? options.resume_gen : 0;
+	unsigned tries = READ_TRIES;
 	int status;
 
 	if (options.resume == RESUME_NONE && options.format == FORMAT_FORCE)
 		return format(st);
-	status = store_mount(st, want, &mount);
+	do
+		status = store_mount(st, want, &mount);
+	while (status == STORE_EIO && tries--);
 	if ((status == STORE_EMPTY && options.format != FORMAT_NO) ||
 	    (status != STORE_OK && options.format == FORMAT_FORCE))
 		return format(st);
@@ -242,7 +252,11 @@ static bool supply_table(struct store *st)
 				return false;
 			read.vpn = next.vpn;
 			read.buf = page_data(f);
-			status = store_sync(st, &read, store_read(st, &read));
+			for (unsigned tries = 0; tries <= READ_TRIES; tries++) {
+				status = store_sync(st, &read, store_read(st, &read));
+				if (status != STORE_EIO)
+					break;
+			}
 			page_of(f)->flags |= PG_SUPPLIED | PG_USED;
 			fc_push(L4_FC_SUPPLY, next.vpn, f);
 		}
