@@ -367,7 +367,7 @@ int cow_failure(void)
 
 bool cow_init(unsigned buffers)
 {
-	char *data = server_alloc((uint64_t)buffers * PAGE_BYTES);
+	char *data = server_alloc_dirty((uint64_t)buffers * PAGE_BYTES);
 
 	buffer = server_alloc((buffers + 1ul) * sizeof *buffer);
 	if (!data || !buffer)

@@ -59,20 +59,35 @@ static struct range *largest_range(void)
 	return best;
 }
 
-uint64_t server_alloc_phys(uint64_t pages)
+/* Off the top of the largest range; a physical page number, 0: none. */
+static uint64_t take_top(uint64_t pages)
 {
 	struct range *r = largest_range();
-	unsigned long words = pages * PAGE_BYTES / 8;
-	void *p;
 
 	if (!r || r->end - r->bump < pages)
 		return 0;
 	r->end -= pages;
 	mem.unused -= pages;
 	mem.total -= pages;
-	p = phys_to_virt(r->end << 12);
-	__asm__ volatile("rep stosq" : "+D"(p), "+c"(words) : "a"(0) : "memory");
-	return r->end << 12;
+	return r->end;
+}
+
+void *server_alloc_dirty(uint64_t bytes)
+{
+	uint64_t pfn = take_top((bytes + PAGE_BYTES - 1) / PAGE_BYTES);
+
+	return pfn ? phys_to_virt(pfn << 12) : NULL;
+}
+
+uint64_t server_alloc_phys(uint64_t pages)
+{
+	uint64_t pfn = take_top(pages);
+	unsigned long words = pages * PAGE_BYTES / 8;
+	void *p = phys_to_virt(pfn << 12);
+
+	if (pfn)
+		__asm__ volatile("rep stosq" : "+D"(p), "+c"(words) : "a"(0) : "memory");
+	return pfn << 12;
 }
 
 void *server_alloc(uint64_t bytes)
@@ -85,16 +100,11 @@ void *server_alloc(uint64_t bytes)
 /* The frame table is not zeroed: an entry is written when its frame is first handed out. */
 static bool alloc_tables(void)
 {
-	struct range *r = largest_range();
-	uint64_t pages = (mem.max_pfn * sizeof(struct page) + PAGE_BYTES - 1) / PAGE_BYTES;
 	unsigned bits = 10;
 
-	if (!r || r->end - r->bump < pages)
+	page_array = server_alloc_dirty(mem.max_pfn * sizeof(struct page));
+	if (!page_array)
 		return false;
-	r->end -= pages;
-	mem.unused -= pages;
-	mem.total -= pages;
-	page_array = phys_to_virt(r->end << 12);
 	while (bits < 31 && (1ul << bits) < mem.total)
 		bits++;
 	mem.hash_shift = 64 - bits;

@@ -81,6 +81,8 @@ bool pages_init(const struct bootinfo *bi);
 uint64_t server_alloc_phys(uint64_t pages);
 /* The same as a pointer, for at least `bytes` bytes. */
 void *server_alloc(uint64_t bytes);
+/* The same with whatever it contains: large memory that its user fills himself. */
+void *server_alloc_dirty(uint64_t bytes);
 
 /* Is this a frame of ours that has been in use? Names that come from the kernel are checked with it. */
 bool page_valid(uint64_t pfn);

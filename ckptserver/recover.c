@@ -101,7 +101,7 @@ static struct store *make_store(void)
 	if (nodes > NODES_MAX)
 		nodes = NODES_MAX;
 	bytes = store_arena_bytes(disk_dev.blocks, (uint32_t)nodes);
-	arena = server_alloc(bytes);
+	arena = server_alloc_dirty(bytes);
 	if (!arena || store_init(arena, bytes, &disk_dev, &st) != STORE_OK) {
 		log_error("not enough memory for the checkpoint store");
 		return NULL;
