@@ -72,7 +72,7 @@ static bool header_good(const Elf64_Ehdr *h, uint64_t bytes)
 		return false;
 	if (h->e_type != ET_EXEC || h->e_machine != EM_X86_64 || h->e_phentsize != sizeof(Elf64_Phdr))
 		return false;
-	return h->e_phoff <= bytes && (uint64_t)h->e_phnum * sizeof(Elf64_Phdr) <= bytes - h->e_phoff;
+	return h->e_phoff % 8 == 0 && h->e_phoff <= bytes && (uint64_t)h->e_phnum * sizeof(Elf64_Phdr) <= bytes - h->e_phoff;
 }
 
 static bool segment_good(const Elf64_Phdr *p, uint64_t bytes)
@@ -93,10 +93,12 @@ uint64_t elf_load(const void *image, uint64_t bytes, bool (*load)(void *ctx, con
 		if (p[i].p_type == PT_LOAD && !segment_good(&p[i], bytes))
 			return 0;
 	for (unsigned i = 0; i < h->e_phnum; i++) {
-		struct elf_segment s = { p[i].p_vaddr, p[i].p_filesz, p[i].p_memsz,
-					 (const char *)image + p[i].p_offset };
+		struct elf_segment s = { p[i].p_vaddr, p[i].p_filesz, p[i].p_memsz, NULL };
 
-		if (p[i].p_type == PT_LOAD && s.mem_bytes && !load(ctx, &s))
+		if (p[i].p_type != PT_LOAD || !s.mem_bytes)
+			continue;
+		s.data = (const char *)image + p[i].p_offset;
+		if (!load(ctx, &s))
 			return 0;
 	}
 	return h->e_entry;
