@@ -5,19 +5,19 @@
  * memory is found by its key (client, virtual page number) through a hash table. Page structures come to
  * life when their frame is first used, so starting up costs the same whatever the size of memory.
  *
- * States of a store page (epoch_now = epoch of this moment, see snapshot.h):
+ * States of a store page (epoch_now = epoch of this moment, see cow.h):
  *
  *   CLEAN   epoch == 0                 content equals the store's; hardware does not let anybody write
- *   DIRTY   epoch == epoch_now         may be written; on dirty[epoch_now & 1]
+ *   DIRTY   epoch == epoch_now         may be written; on dirty_head[epoch_now & 1] (cow.c)
  *   SNAP    epoch == epoch_now - 1     content of the last snapshot, not yet saved; nobody may write;
- *                                      on dirty[(epoch_now - 1) & 1]
+ *                                      on dirty_head[(epoch_now - 1) & 1]
  *
- *   CLEAN -> DIRTY  [cow_writable]     stale event, write fault, fresh object
+ *   CLEAN -> DIRTY  [make_dirty]       stale event, write fault, fresh object
  *   DIRTY -> SNAP   [snapshot_take]    by the epoch's advance alone: no page is touched
- *   SNAP  -> CLEAN  [cow_copy_out]     the content is in a staging buffer: its frame is free to change
+ *   SNAP  -> CLEAN  [copy_out]         the content is in a staging buffer: its frame is free to change
  *   SNAP  -> DIRTY                     never without passing CLEAN
  *
- * Invariant (1): the next snapshot is taken only when dirty[] of the last one is empty and every staging
+ * Invariant (1): the next snapshot is taken only when the list of the last one is empty and every staging
  *                buffer has reached the disk. So two lists and one bit of the epoch are enough.
  * Invariant (2): a page with buf != 0 is not dropped: the disk does not hold its content yet.
  * Invariant (3): a frame goes back to the free list only when no mapping and no kernel reference is left.

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause
- * ExchangeRegisters (X.2 2.3).
+ * ExchangeRegisters (X.2 2.3). An aborted IPC is only noted in the thread-table entry (PEND_*); the thread itself ends it at
+ * its next dispatch (ipc_step in ipc.c), as it does when its deadline has passed.
  */
 #include "kernel/syscall.h"
 #include "kernel/ipc.h"

@@ -2,10 +2,12 @@
  * User faults. A page fault has one of these outcomes, in this order:
  *   1. the address belongs to the kernel or is not an address      -> exception
  *   2. ckptserver touched its window on physical memory            -> mapped at once
- *   3. UTCB or KIP area                                            -> the kernel's own page is mapped
- *   4. write, granted, frame current: the cache of W was behind    -> W is set
- *   5. write, granted, frame stale                                 -> ckptserver, whatever pagers lie between
- *   6. anything else                                               -> page-fault IPC to the thread's pager
+ *   3. granted, and for a write the frame is current: the processor's view was behind -> W is set, or nothing to do
+ *   4. write, granted, frame stale                                 -> ckptserver, whatever pagers lie between
+ *   5. UTCB or KIP area                                            -> the kernel's own page is mapped
+ *   6. ckptserver itself, anywhere else                            -> it has crashed: reboot
+ *   7. anything else                                               -> page-fault IPC to the thread's pager
+ * Next on the path of 4: event.c (park), then ckptserver/kobj.c; of 7: ipc.c (ipc_fault), then pager/fault.c.
  */
 #include "kernel/fault.h"
 #include "kernel/thread.h"
@@ -95,7 +97,7 @@ static void raise(struct thread *t, u64 vector)
 	fault_exception(t);
 }
 
-/* Outcomes 4 and 5; false: it is the pager's. */
+/* Outcomes 3 and 4; false: it is one of the others. */
 static bool granted_already(struct thread *t, vaddr_t va, u32 rights)
 {
 	struct wants w = { 0 };
@@ -116,6 +118,9 @@ static bool granted_already(struct thread *t, vaddr_t va, u32 rights)
 	}
 }
 
+/* Called by trap_user (x86/trap.c). What runs next, by outcome: 2, 3, 5: t, by exit_kernel, and tries again. 4, and 5 with
+ * an absent page: schedule; t is parked until ckptserver's answer (framectl.c), and then tries again. 1 and 7: ipc_fault,
+ * which makes the handler or pager run; t tries again when it has answered. */
 void fault_user(struct thread *t, vaddr_t va, vaddr_t ip, u32 rights)
 {
 	struct space *s = t->space;
@@ -144,6 +149,8 @@ void fault_user(struct thread *t, vaddr_t va, vaddr_t ip, u32 rights)
 		ipc_fault(t, t->utcb->pager, IPC_PAGEFAULT);
 }
 
+/* Called by trap_user, by outcome 1 above, and for a SYSCALL that is none of ours (syscall.c). Next: ipc_fault; the answer
+ * has the registers to go on with (transfer.c, take_exception_reply). */
 void fault_exception(struct thread *t)
 {
 	tid_t handler = t->utcb->exception_handler;

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  * FrameControl: what ckptserver tells the kernel (l4/framecontrol.h). Never blocks, never waits for an object.
+ *
+ * Answers release the threads that event.c has parked under the same key; each takes its step again from the start. What
+ * is supplied is not believed: object.c and space.c look at every field. The other direction, events, is event.c.
  */
 #include "kernel/syscall.h"
 #include "kernel/activate.h"

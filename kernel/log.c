@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause
- * Printing and the end of the world.
+ * Printing (to x86/uart.c), and the two ends of the world: the kernel's own mistake (panic_at) and a ckptserver that crashed
+ * or hangs (ckptserver_crash), after which the machine reboots and recovers.
  */
 #include <stdarg.h>
 #include "kernel/kernel.h"

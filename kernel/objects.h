@@ -112,7 +112,7 @@ enum tcb_resume {
 struct tcb {
 	struct object_header header;
 
-	/* touched by entry.asm: offsets in x86/tcb_offsets.h */
+	/* touched by entry.asm: offsets in x86/tcb_offsets.inc, asserted below */
 	struct regs frame;             /* saved */
 	uint64_t ipc_from;              /* Ipc's second result: who sent */
 	uint64_t utcb_mr;               /* user address of MR0: the local id */
@@ -156,6 +156,13 @@ struct tcb {
 };
 _Static_assert(sizeof(struct tcb) == 4096, "saved layout: a TCB is a page");
 _Static_assert(offsetof(struct tcb, fpu) == 1024, "XSAVE wants 64-byte alignment");
+_Static_assert(offsetof(struct tcb, frame) == 16 && sizeof(struct regs) == 192 - 16, "tcb_offsets.inc");
+_Static_assert(offsetof(struct tcb, frame.rip) == 152, "tcb_offsets.inc");
+_Static_assert(offsetof(struct tcb, frame.rflags) == 168, "tcb_offsets.inc");
+_Static_assert(offsetof(struct tcb, frame.rsp) == 176, "tcb_offsets.inc");
+_Static_assert(offsetof(struct tcb, ipc_from) == 192, "tcb_offsets.inc");
+_Static_assert(offsetof(struct tcb, utcb_mr) == 200, "tcb_offsets.inc");
+_Static_assert(offsetof(struct tcb, resume) == 208, "tcb_offsets.inc");
 
 /* ---- UTCB: belongs to the user; the kernel reads it with suspicion ---------------------------- */
 

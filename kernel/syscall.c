@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause
- * The gate of all system calls but Ipc, and the small ones.
+ * The gate of all system calls but Ipc, and the small ones. The others: threadctl.c, exregs.c, framectl.c; Ipc is ipc.c.
+ * Called by entry_syscall (x86/entry.asm); next is exit_kernel.
  */
 #include "kernel/syscall.h"
 #include "kernel/kernel.h"

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause
- * Threads: the tables that find them, and the check phase that every step takes before it writes.
+ * Threads: the tables that find them, and the check phase that every step takes before it writes. What a check finds
+ * missing is collected in struct wants; the caller parks its thread for it (event.c).
  */
 #include "kernel/thread.h"
 #include "kernel/kernel.h"

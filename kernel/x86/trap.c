@@ -69,6 +69,9 @@ static void page_fault(struct thread *t, struct regs *f)
 	fault_user(t, read_cr2(), f->rip, rights);
 }
 
+/* From entry_trap (entry.asm), for a trap in user mode; f is the frame in the current thread's TCB. Next, in every case:
+ * exit_kernel, which calls schedule() first if something here asked for it, and returns to whoever is the current thread
+ * then. A page fault goes to fault_user (fault.c), a device interrupt by interrupt (apic.c) to irq_raised (irq.c). */
 void trap_user(struct regs *f)
 {
 	struct thread *t = cpu->current;
@@ -99,6 +102,8 @@ void trap_user(struct regs *f)
 	fault_exception(t);
 }
 
+/* From entry_trap, for a trap in kernel mode. Only interrupts may come, in interrupt_window and the idle halt; next is the
+ * interrupted kernel code. */
 void trap_kernel(struct regs *f)
 {
 	if (f->vector >= 32) {

@@ -52,8 +52,8 @@
 #define L4_FC_NAME_MASK         0x00ffffffffffffff
 
 /* Advance the epoch. Result: the new epoch. FPU state still in the processor is saved first; every
- * frame is stale afterwards. Refused with L4_FC_BUSY, never in a release build unless an evict or a
- * discard event is still unread (drain events first). */
+ * frame is stale afterwards. Refused with L4_FC_BUSY while an event of a
+ * deletion (DISCARD, SPACE_DIED) is unread: drain events first. */
 #define L4_FC_SNAPSHOT          1
 /* name = pfn. The frame may be written in this epoch: tag := epoch; its waiters retry. */
 #define L4_FC_WRITABLE          2
@@ -116,6 +116,6 @@
 #define L4_EV_STALE             3           /* pfn: preserve the old content if need be, answer WRITABLE */
 #define L4_EV_DISCARD           4           /* object: deleted; its frame (if supplied) is no longer referred to */
 #define L4_EV_SPACE_DIED        5           /* space number: drop its store (its record is discarded as well) */
-#define L4_EV_STOPPED           6           /* thread number: stopped, its objects were invalid or damaged */
+#define L4_EV_STOPPED           6           /* thread number: stopped, its objects were invalid or damaged. Not sent today: the console line says it */
 
 #endif
