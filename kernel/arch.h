@@ -28,6 +28,11 @@ paddr_t boot_region_start(void);                /* where it began: [start, *base
 extern u64 *kernel_pml4;                        /* template of the kernel half */
 paddr_t kernel_virt_to_phys(const void *va);    /* of an address in the kernel image */
 
+#if DEBUG
+/* A page of the direct map: may the kernel write it? (guard.c) */
+void arch_guard(const void *page, bool writable);
+#endif
+
 /* ---- serial port, polled ---- */
 void uart_putc(char c);
 

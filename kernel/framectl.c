@@ -8,6 +8,7 @@
 #include "kernel/activate.h"
 #include "kernel/arch.h"
 #include "kernel/event.h"
+#include "kernel/guard.h"
 #include "kernel/kernel.h"
 #include "kernel/kip.h"
 #include "kernel/mapdb.h"
@@ -31,7 +32,9 @@ static long do_snapshot(void)
 	if (event_discard_pending())
 		return L4_FC_BUSY;
 	fpu_disown(cpu->fpu_owner);
-	return (long)++epoch;
+	epoch++;
+	guard_all();
+	return (long)epoch;
 }
 
 static long do_writable(u64 pfn)
@@ -39,6 +42,7 @@ static long do_writable(u64 pfn)
 	if (!store_page(pfn))
 		return L4_FC_BAD_NAME;
 	frame_set_tag(pfn, epoch);
+	guard_writable(pfn);
 	park_release(key(L4_EV_STALE, pfn), 0, NULL);
 	return L4_FC_OK;
 }
@@ -94,6 +98,8 @@ static long do_protect(u64 pfn, u64 argument)
 	if (r != L4_FC_OK)
 		return r;
 	frame_set_tag(pfn, 0);
+	if (argument & L4_FC_IS_OBJECT)
+		guard_object(phys_to_virt(pfn << PAGE_SHIFT));
 	for (work.budget = PIECE_NODES; mapdb_protect(pfn, &work) == MAPDB_MORE; work.budget = PIECE_NODES)
 		arch_preemption_window();
 	return L4_FC_OK;
@@ -229,6 +235,8 @@ static long do_supply(u64 obj, u64 pfn, bool fresh)
 	}
 	if (fresh && r == L4_FC_OK)
 		frame_set_tag(pfn, epoch);
+	if (r == L4_FC_OK)
+		guard_object(page);
 	if (fresh && r == L4_FC_NO_POOL)
 		park_release(key(L4_EV_FRESH, obj), TF_OUT_OF_MEMORY, NULL);    /* as if it were refused */
 	if (r == L4_FC_OK || r == L4_FC_INVALID)
@@ -247,12 +255,15 @@ static long do_evict(u64 obj)
 		return r;
 	if (L4_OBJ_TYPE(obj) == L4_OBJ_SPACE) {
 		page = space_at((u32)L4_OBJ_INDEX(obj))->record;
+		guard_release(space_at((u32)L4_OBJ_INDEX(obj))->record);
 		space_at((u32)L4_OBJ_INDEX(obj))->record = NULL;
 	} else if (L4_OBJ_TYPE(obj) == L4_OBJ_TCB) {
 		page = t->tcb;
+		guard_release(t->tcb);
 		t->tcb = NULL;
 	} else {
 		page = t->utcb;
+		guard_release(t->utcb);
 		t->utcb = NULL;
 		if (page)
 			mapdb_unmap_frame(virt_to_phys(page) >> PAGE_SHIFT, L4_RIGHT_R, &work);

@@ -8,6 +8,7 @@
 #include "kernel/thread.h"
 #include "kernel/kernel.h"
 #include "kernel/arch.h"
+#include "kernel/guard.h"
 #include "kernel/x86/percpu.h"
 #include <l4/framecontrol.h>
 
@@ -170,6 +171,7 @@ bool space_reap(void)
 	park_release((u64)L4_EV_NEED << L4_EV_SHIFT | L4_OBJ(L4_OBJ_SPACE, s->no), 0, NULL);
 	if (s->record && !s->residual)
 		park_release((u64)L4_EV_STALE << L4_EV_SHIFT | virt_to_phys(s->record) >> PAGE_SHIFT, 0, NULL);
+	guard_release(s->record);
 	s->record = NULL;
 	if (s->no < free_hint && !s->residual)
 		free_hint = s->no;

@@ -5,6 +5,7 @@
 #include "kernel/syscall.h"
 #include "kernel/kernel.h"
 #include "kernel/arch.h"
+#include "kernel/guard.h"
 #include "kernel/ipc.h"
 #include "kernel/irq.h"
 #include "kernel/mapdb.h"
@@ -54,6 +55,8 @@ static void discard_objects(struct thread *d)
 	d->current_in = 0;
 	if (d->flags & TF_RESIDENT)
 		return;
+	guard_release(d->tcb);
+	guard_release(d->utcb);
 	d->tcb = NULL;
 	d->utcb = NULL;
 	if (!d->discard_event.queued)

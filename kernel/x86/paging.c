@@ -25,6 +25,8 @@
 #define PTE_UNCACHED    0x18ul
 #define PTE_LARGE       0x80ul
 #define PTE_GLOBAL      0x100ul
+#define ADDRESS         0x000ffffffffff000ul
+#define GUARDED         (1ul << 30)
 #define BOOT_LIMIT      (4ul << 30)     /* the boot code maps the first 4 GiB to themselves */
 
 extern u8 __text_start[], __text_end[], __rodata_start[], __rodata_end[], __data_start[], __kernel_end[];
@@ -118,7 +120,7 @@ static u64 *table_below(u64 *entry, u64 flags)
 	if (!(*entry & PTE_P))
 		*entry = boot_alloc(PAGE_SIZE, PAGE_SIZE) | PTE_P | PTE_W | flags;
 	*entry |= flags;
-	return boot_virt(*entry & 0x000ffffffffff000ul);
+	return boot_virt(*entry & ADDRESS);
 }
 
 static void map_kernel(u64 va, paddr_t pa, u64 flags, u64 upper, bool large)
@@ -139,6 +141,35 @@ static void map_image(const u8 *from, const u8 *to, u64 flags)
 		map_kernel((u64)from, kernel_virt_to_phys(from), flags, 0, false);
 }
 
+/* 2 MiB of the direct map. Debug builds map the first GiB in small pages, so that guard.c can protect single ones. */
+static void map_direct(paddr_t pa)
+{
+	u64 off;
+
+	if (!DEBUG || pa >= GUARDED) {
+		map_kernel(DIRECT_MAP + pa, pa, PTE_W | ptab_nx, 0, true);
+		return;
+	}
+	for (off = 0; off < 0x200000; off += PAGE_SIZE)
+		map_kernel(DIRECT_MAP + pa + off, pa + off, PTE_W | ptab_nx, 0, false);
+}
+
+#if DEBUG
+void arch_guard(const void *page, bool writable)
+{
+	u64 va = (u64)page, *entry;
+
+	if (va - DIRECT_MAP >= GUARDED)
+		return;
+	entry = phys_to_virt(kernel_pml4[va >> 39 & 511] & ADDRESS);
+	entry = phys_to_virt(entry[va >> 30 & 511] & ADDRESS);
+	entry = phys_to_virt(entry[va >> 21 & 511] & ADDRESS);
+	entry += va >> 12 & 511;
+	*entry = writable ? *entry | PTE_W : *entry & ~PTE_W;
+	__asm__ volatile("invlpg (%0)" : : "r"(page) : "memory");
+}
+#endif
+
 void paging_init(struct bootinfo *bi)
 {
 	u64 nx = ptab_nx, end = 0, pa;
@@ -154,7 +185,7 @@ void paging_init(struct bootinfo *bi)
 			continue;
 		end = bi->mem[i].base + bi->mem[i].size;
 		for (pa = bi->mem[i].base & ~0x1ffffful; pa < end; pa += 0x200000)
-			map_kernel(DIRECT_MAP + pa, pa, PTE_W | nx, 0, true);
+			map_direct(pa);
 		if (bi->max_pfn < end >> PAGE_SHIFT)
 			bi->max_pfn = end >> PAGE_SHIFT;
 	}
