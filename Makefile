@@ -85,7 +85,7 @@ BENCH_ONE   := $(basename $(notdir $(wildcard bench/*.c)))
 BENCH_MANY  := $(call programs,bench)
 BOOT_CFG    := apps/boot.cfg
 HOST_TESTS  := $(basename $(notdir $(wildcard tests/host/*_test.c)))
-HOST_TOOLS  := imgcheck
+HOST_TOOLS  := imgcheck perdurectl
 
 # Host tests: the product's files each is linked with.
 TEST_SRC_options_test := ckptserver/options.c
@@ -112,7 +112,7 @@ GUEST  := $(addprefix $(B)/tests/,$(GUEST_ONE) $(GUEST_MANY)) $(addprefix $(B)/b
 UEFI   := $(B)/BOOTX64.EFI
 RUN    := scripts/run $(if $(filter debug,$(MODE)),--debug-build)
 
-.PHONY: all run debug test test-host bench soak headers-check size iso uefi clean help setup FORCE
+.PHONY: all run debug test test-host bench soak headers-check size iso uefi clean help setup tools FORCE
 all: $(SYSTEM) $(USER) $(B)/archive $(GUEST) $(UEFI)
 
 help:
@@ -123,6 +123,7 @@ help:
 	@echo 'make bench, soak    benchmarks into build/bench; kill-and-resume for as long as one likes'
 	@echo 'make iso, uefi      build/*/perdure.iso (GRUB 2, BIOS), build/*/BOOTX64.EFI'
 	@echo 'make headers-check  every header compiles by itself; make size: text size of the release kernel'
+	@echo 'make tools          build/host/perdurectl: looks into, checks and moves checkpoint partitions (tools/perdurectl)'
 	@echo 'make setup          install missing Debian packages. make clean: remove build/'
 	@echo 'scripts/run --help  everything else about booting it'
 
@@ -232,12 +233,21 @@ $(H)/imgcheck: tests/host/imgcheck.c $(call sources,ckptserver/store) Makefile
 	@mkdir -p $(@D)
 	$(Q)$(HOST_CC) $(filter-out -fsanitize=% -fno-sanitize% -O1,$(HOST_FLAGS)) -O2 -Wall -Wextra -Werror $(filter %.c,$^) -o $@
 
+# What users have for their partitions, and tests try out.
+PERDURECTL_SRC := $(call sources,tools/perdurectl ckptserver/store) ckptserver/gpt.c
+PERDURECTL_FLAGS := $(filter-out -fsanitize=% -fno-sanitize% -O1 -DHOST_TEST=1 -DDEBUG=1,$(HOST_FLAGS)) -O2
+$(H)/perdurectl: $(PERDURECTL_SRC) $(wildcard tools/perdurectl/*.h ckptserver/*.h ckptserver/store/*.h kernel/objects.h pager/*.h) Makefile
+	$(call say,HOSTCC,$@)
+	@mkdir -p $(@D)
+	$(Q)$(HOST_CC) $(PERDURECTL_FLAGS) -Wall -Wextra -Werror $(PERDURECTL_SRC) -lxxhash -o $@
+
 test-host: $(addprefix $(H)/,$(HOST_TESTS))
 	@scripts/test-host $^
 test: setup
 	@$(MAKE) --no-print-directory DEBUG=0 all $(addprefix $(H)/,$(HOST_TESTS) $(HOST_TOOLS))
 	@$(MAKE) --no-print-directory DEBUG=1 all
 	@tests/run
+tools: $(addprefix $(H)/,$(HOST_TOOLS))
 bench: setup
 	@$(MAKE) --no-print-directory DEBUG=0 all
 	@bench/run

@@ -12,6 +12,7 @@
 
 #include <l4/string.h>
 
+#include "anchor.h"
 #include "names.h"
 #include "program.h"
 #include "reply.h"
@@ -23,6 +24,13 @@ static struct task table[LIMIT_TASKS];
 static L4_Word_t last_id;
 
 uint32_t task_count;
+
+extern const struct pager_anchor pager_anchor;
+const struct pager_anchor pager_anchor __attribute__((used)) = {
+	.magic = { ANCHOR_MAGIC0, ANCHOR_MAGIC1 }, .version = ANCHOR_VERSION, .anchor_bytes = sizeof pager_anchor,
+	.tasks = table, .task_limit = LIMIT_TASKS, .task_bytes = sizeof(struct task),
+	.region_bytes = sizeof(struct region), .object_bytes = sizeof(struct object), .thread_chunk = THREAD_CHUNK,
+};
 
 struct task *task_at(uint32_t slot)
 {

@@ -1,0 +1,183 @@
+/* SPDX-License-Identifier: BSD-2-Clause
+ * dump: memory of a task (through the pager's tables) or of the root task's store, or a kernel object, in hexadecimal, or
+ * as it is with --binary.
+ */
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "json.h"
+#include "objects.h"
+#include "pagertab.h"
+#include "tool.h"
+
+#define DUMP_BYTES      256u
+
+struct dump {
+	struct world    w;
+	struct pagertab pager;
+	const struct task *task;        /* NULL: the store, or an object */
+	uint64_t object;                /* page of client 0 */
+	const struct options *o;
+	uint64_t address, bytes;
+};
+
+/* The page an address is in. TOOL_NOT_FOUND silently: nothing there. */
+static int page_get(struct dump *d, uint64_t address, uint8_t *page)
+{
+	static struct task_page tp;
+	bool exists = true;
+	int status;
+
+	if (d->task) {
+		status = pagertab_page(&d->pager, d->task, address, &tp);
+		memcpy(page, tp.content, STORE_PAGE);
+		return status;
+	}
+	if (d->o->object)
+		status = world_page(&d->w, 0, d->object + address / STORE_PAGE, page, &exists);
+	else
+		status = address >> 12 < d->w.record.store_pages ?
+			 world_page(&d->w, d->w.record.root_space, address >> 12, page, NULL) : STORE_EINVAL;
+	if (status == STORE_EINVAL || !exists)
+		return TOOL_NOT_FOUND;
+	return status == STORE_OK ? TOOL_OK : world_fail(&d->w, status, "page");
+}
+
+static void line_text(uint64_t address, const uint8_t *p, size_t n)
+{
+	printf("%012" PRIx64 " ", address);
+	for (size_t i = 0; i < 16; i++) {
+		if (i % 8 == 0)
+			putchar(' ');
+		if (i < n)
+			printf("%02x ", p[i]);
+		else
+			printf("   ");
+	}
+	putchar(' ');
+	for (size_t i = 0; i < n; i++)
+		putchar(p[i] >= ' ' && p[i] < 0x7f ? p[i] : '.');
+	putchar('\n');
+}
+
+static void line_json(const uint8_t *p, size_t n)
+{
+	char hex[33];
+
+	for (size_t i = 0; i < n; i++)
+		snprintf(hex + 2 * i, 3, "%02x", p[i]);
+	hex[2 * n] = 0;
+	json_string(NULL, hex);
+}
+
+static void piece_show(const struct dump *d, uint64_t address, const uint8_t *p, size_t n)
+{
+	if (d->o->binary) {
+		fwrite(p, 1, n, stdout);
+		return;
+	}
+	for (size_t i = 0; i < n; i += 16) {
+		size_t part = n - i < 16 ? n - i : 16;
+
+		if (d->o->json)
+			line_json(p + i, part);
+		else
+			line_text(address + i, p + i, part);
+	}
+}
+
+static int dump(struct dump *d)
+{
+	uint8_t page[STORE_PAGE];
+	uint64_t at = d->address, end = d->address + d->bytes;
+	int status;
+
+	while (at < end) {
+		uint64_t in = at % STORE_PAGE, n = STORE_PAGE - in < end - at ? STORE_PAGE - in : end - at;
+
+		status = page_get(d, at, page);
+		if (status == TOOL_NOT_FOUND)
+			return fail(status, "nothing at 0x%" PRIx64 " in generation %" PRIu64, at, d->w.mount.generation);
+		if (status != TOOL_OK)
+			return status;
+		piece_show(d, at, page + in, n);
+		at += n;
+	}
+	return TOOL_OK;
+}
+
+static int target_find(struct dump *d)
+{
+	const struct options *o = d->o;
+
+	if (o->task) {
+		if (pagertab_open(&d->pager, &d->w) != TOOL_OK)
+			return fail(TOOL_NOT_FOUND, "no tables of the pager found: another root task, or another version of it");
+		d->task = pagertab_find(&d->pager, o->task);
+		if (!d->task)
+			return fail(TOOL_NOT_FOUND, "no task %s in generation %" PRIu64, o->task, d->w.mount.generation);
+	} else if (!o->object && !d->w.has_record) {
+		return fail(TOOL_NOT_FOUND, "generation %" PRIu64 " has no record of a root task", d->w.mount.generation);
+	}
+	return TOOL_OK;
+}
+
+static int arguments(struct dump *d)
+{
+	const struct options *o = d->o;
+
+	if (!!o->task + !!o->object + o->store != 1)
+		return fail(TOOL_USAGE, "dump: of what? one of --task T, --store, --object O");
+	if (o->object && !object_name_parse(o->object, &d->object))
+		return fail(TOOL_USAGE, "dump: no such object: %s (table:N, tcb:N, utcb:N or space:N)", o->object);
+	d->bytes = o->object ? STORE_PAGE : DUMP_BYTES;
+	if (!o->argc && !o->object)
+		return fail(TOOL_USAGE, "dump: which address?");
+	if ((o->argc > 0 && !number_parse(o->args[0], &d->address)) || (o->argc > 1 && !number_parse(o->args[1], &d->bytes)))
+		return fail(TOOL_USAGE, "dump: not a number: %s", o->args[o->argc - 1]);
+	if (o->object && (d->address >= STORE_PAGE || d->bytes > STORE_PAGE - d->address))
+		d->bytes = d->address < STORE_PAGE ? STORE_PAGE - d->address : 0;
+	if (d->address + d->bytes < d->address)
+		return fail(TOOL_USAGE, "dump: the range wraps around");
+	return TOOL_OK;
+}
+
+static int dump_all(struct dump *d)
+{
+	int status = target_find(d);
+
+	if (status == TOOL_OK && d->o->json && !d->o->binary) {
+		json_object(NULL);
+		json_number("generation", d->w.mount.generation);
+		json_hex("address", d->address);
+		json_list("lines");
+		status = dump(d);
+		json_end();
+		json_end();
+	} else if (status == TOOL_OK) {
+		status = dump(d);
+	}
+	pagertab_close(&d->pager);
+	return status;
+}
+
+int cmd_dump(const struct options *o)
+{
+	struct dump d = { .o = o };
+	struct image img;
+	int status = arguments(&d);
+
+	if (status == TOOL_OK)
+		status = image_open(&img, o->image, false);
+	if (status != TOOL_OK)
+		return status;
+	status = world_open(&d.w, &img, o->generation);
+	if (status == TOOL_OK) {
+		status = dump_all(&d);
+		world_close(&d.w);
+	}
+	image_close(&img);
+	return status;
+}

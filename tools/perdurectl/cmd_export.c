@@ -1,0 +1,165 @@
+/* SPDX-License-Identifier: BSD-2-Clause
+ * export: a generation, or what changed since another one that is kept, as a stream (stream.h).
+ */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <xxhash.h>
+
+#include "pair.h"
+#include "stream.h"
+#include "tool.h"
+
+struct export {
+	struct world  *w;
+	FILE          *f;
+	XXH3_state_t  *sum;
+	uint64_t       records;
+	bool           broken;          /* the stream could not be written */
+};
+
+static bool put(struct export *e, const void *data, size_t bytes)
+{
+	XXH3_64bits_update(e->sum, data, bytes);
+	if (fwrite(data, 1, bytes, e->f) == bytes)
+		return true;
+	e->broken = true;
+	return false;
+}
+
+/* Result as pair_walk's item: 0, or a store status. */
+static int put_page(struct export *e, uint32_t client, uint64_t vpn, uint64_t sum)
+{
+	static uint8_t page[STORE_PAGE];
+	struct stream_record r = { STREAM_PAGE, client, vpn, sum };
+	int status = world_page(e->w, client, vpn, page, NULL);
+
+	if (status != STORE_OK)
+		return status;
+	e->records++;
+	return put(e, &r, sizeof r) && put(e, page, sizeof page) ? 0 : STORE_EIO;
+}
+
+static int put_item(void *ctx, const struct pair_item *it)
+{
+	struct export *e = ctx;
+	struct stream_record r = { STREAM_GONE, it->client, it->vpn, 0 };
+
+	if (it->kind != PAIR_GONE)
+		return put_page(e, it->client, it->vpn, it->sum);
+	e->records++;
+	return put(e, &r, sizeof r) ? 0 : STORE_EIO;
+}
+
+static int put_all(struct export *e)
+{
+	struct world_cursor c = { .started = false };
+	int status;
+
+	while ((status = world_next(e->w, &c)) == STORE_OK) {
+		status = put_page(e, c.op.client, c.op.vpn, c.op.sum);
+		if (status != STORE_OK)
+			return status;
+	}
+	return status == STORE_END ? STORE_OK : status;
+}
+
+static int header_make(struct world *w, struct world *base, struct stream_header *h)
+{
+	uint64_t base_pages;
+	int status;
+
+	memset(h, 0, sizeof *h);
+	h->magic = STREAM_MAGIC;
+	h->version = STREAM_VERSION;
+	h->header_bytes = sizeof *h;
+	memcpy(h->uuid, w->mount.uuid, sizeof h->uuid);
+	h->generation = w->mount.generation;
+	h->parent = w->mount.parent;
+	h->boot = w->mount.boot;
+	h->blocks = w->mount.blocks;
+	memcpy(h->user, w->mount.user, sizeof h->user);
+	status = world_hash(w, &h->contents, &h->pages);
+	if (status == STORE_OK && base) {
+		h->base = base->mount.generation;
+		status = world_hash(base, &h->base_contents, &base_pages);
+	}
+	h->sum = XXH3_64bits(h, offsetof(struct stream_header, sum));
+	return status;
+}
+
+static int stream_write(struct export *e, struct world *base)
+{
+	struct stream_header h;
+	struct stream_record end = { .kind = STREAM_END };
+	int status = header_make(e->w, base, &h);
+
+	if (status != STORE_OK)
+		return world_fail(e->w, status, "reading the index");
+	XXH3_64bits_reset(e->sum);
+	if (!put(e, &h, sizeof h))
+		return fail(TOOL_IO, "the stream cannot be written: %s", strerror(errno));
+	XXH3_64bits_reset(e->sum);
+	status = base ? pair_walk(base, e->w, put_item, e) : put_all(e);
+	if (status != STORE_OK && !e->broken)
+		return world_fail(e->w, status, "reading a page");
+	end.vpn = e->records;
+	end.sum = XXH3_64bits_digest(e->sum);
+	if (e->broken || !put(e, &end, sizeof end) || fflush(e->f))
+		return fail(TOOL_IO, "the stream cannot be written: %s", strerror(errno));
+	fail(0, "exported generation %" PRIu64 "%s: %" PRIu64 " records for %" PRIu64 " pages", h.generation,
+	     base ? " (incremental)" : "", e->records, h.pages);
+	return TOOL_OK;
+}
+
+static int export_open(const struct options *o, struct export *e)
+{
+	if (o->output && strcmp(o->output, "-"))
+		e->f = fopen(o->output, "wb");
+	else if (isatty(1))
+		return fail(TOOL_USAGE, "export: the stream is binary; give -o FILE or redirect the output");
+	else
+		e->f = stdout;
+	return e->f ? TOOL_OK : fail(TOOL_IO, "%s: %s", o->output, strerror(errno));
+}
+
+static int export_from(const struct options *o, struct world *w)
+{
+	struct export e = { .w = w, .sum = XXH3_createState() };
+	struct world base;
+	int status = w->mount.generation ? TOOL_OK : fail(TOOL_NOT_FOUND, "%s: nothing was committed yet", o->image);
+
+	base.arena = NULL;
+	if (status == TOOL_OK && o->since)
+		status = world_open(&base, w->img, o->since);
+	if (status == TOOL_OK)
+		status = export_open(o, &e);
+	if (status == TOOL_OK)
+		status = stream_write(&e, o->since ? &base : NULL);
+	if (e.f && e.f != stdout && fclose(e.f) && status == TOOL_OK)
+		status = fail(TOOL_IO, "%s: %s", o->output, strerror(errno));
+	XXH3_freeState(e.sum);
+	if (base.arena)
+		world_close(&base);
+	return status;
+}
+
+int cmd_export(const struct options *o)
+{
+	struct image img;
+	struct world w;
+	int status = image_open(&img, o->image, false);
+
+	if (status != TOOL_OK)
+		return status;
+	status = world_open(&w, &img, o->generation);
+	if (status == TOOL_OK) {
+		status = export_from(o, &w);
+		world_close(&w);
+	}
+	image_close(&img);
+	return status;
+}

@@ -1,0 +1,143 @@
+/* SPDX-License-Identifier: BSD-2-Clause
+ * perdurectl: looks into, checks, moves and turns back Perdure's checkpoint partitions, with the store's own code. Here: the
+ * command line. Each subcommand is in cmd_*.c; perdurectl.1 is the manual.
+ */
+#include <getopt.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "tool.h"
+
+struct command {
+	const char *name, *arguments, *help;
+	int       (*run)(const struct options *);
+};
+
+static const struct command commands[] = {
+	{ "info", "IMAGE", "what the partition is: identity, size, superblocks, space", cmd_info },
+	{ "list", "IMAGE", "the generations kept", cmd_list },
+	{ "verify", "IMAGE [-g GEN]", "read and check every block of every generation kept", cmd_verify },
+	{ "ls", "IMAGE [-g GEN] [-r]", "tasks and threads: state, partner, deadline; -r: registers", cmd_ls },
+	{ "dump", "IMAGE [-g GEN] (--task T | --store | --object O) [ADDRESS [BYTES]]", "memory, or a kernel object", cmd_dump },
+	{ "core", "IMAGE [-g GEN] (--task T | --thread N | --store) [-o FILE]", "a core file for gdb", cmd_core },
+	{ "diff", "IMAGE [OLD [NEW]]", "what changed between two generations", cmd_diff },
+	{ "rollback", "IMAGE GEN", "make the content of GEN the newest generation", cmd_rollback },
+	{ "prune", "IMAGE", "let go of what only older generations hold", cmd_prune },
+	{ "export", "IMAGE [-g GEN] [--since GEN] [-o FILE]", "a generation as a stream", cmd_export },
+	{ "import", "IMAGE [--force] [FILE]", "a store, or its next generation, from a stream", cmd_import },
+	{ "mkfs", "IMAGE [--force] [--create SIZE]", "an empty store", cmd_mkfs },
+};
+#define COMMANDS (sizeof commands / sizeof commands[0])
+
+int fail(int status, const char *format, ...)
+{
+	va_list args;
+
+	fflush(stdout);
+	fprintf(stderr, "perdurectl: ");
+	va_start(args, format);
+	vfprintf(stderr, format, args);
+	va_end(args);
+	fputc('\n', stderr);
+	return status;
+}
+
+bool number_parse(const char *text, uint64_t *value)
+{
+	static const char units[] = "KMGT";
+	char *end;
+	const char *unit;
+
+	if (*text < '0' || *text > '9')
+		return false;
+	*value = strtoull(text, &end, 0);
+	unit = *end ? strchr(units, *end) : NULL;
+	if (unit && !end[1]) {
+		unsigned shift = 10 * (unsigned)(unit - units + 1);
+
+		if (*value >> (64 - shift))
+			return false;
+		*value <<= shift;
+		end++;
+	}
+	return !*end;
+}
+
+static int usage(FILE *f, int status)
+{
+	fprintf(f, "usage: perdurectl COMMAND IMAGE [OPTIONS]    IMAGE: a partition, a disk, or a file with either\n\n");
+	for (size_t i = 0; i < COMMANDS; i++)
+		fprintf(f, "  %-9s%s\n           %s\n", commands[i].name, commands[i].arguments, commands[i].help);
+	fprintf(f, "\n  -j, --json    for scripts (info, list, verify, ls, dump, diff)\n"
+		   "  -b, --binary  dump: the bytes themselves\n\n"
+		   "exit status: 0 fine, 1 damage or differences found, 2 usage, 3 input/output, 4 no usable store, 5 not found,\n"
+		   "6 refused, 7 bad stream, 8 damaged block in the way. See perdurectl(1).\n");
+	return status;
+}
+
+static int number_option(const char *name, const char *text, uint64_t *value)
+{
+	if (number_parse(text, value) && *value)
+		return TOOL_OK;
+	return fail(TOOL_USAGE, "--%s: not a number above 0: %s", name, text);
+}
+
+static int options_parse(int argc, char **argv, struct options *o)
+{
+	static const struct option longs[] = {
+		{ "json", 0, 0, 'j' }, { "gen", 1, 0, 'g' }, { "since", 1, 0, 's' }, { "force", 0, 0, 'f' },
+		{ "task", 1, 0, 't' }, { "thread", 1, 0, 'T' }, { "object", 1, 0, 'O' }, { "store", 0, 0, 'S' },
+		{ "output", 1, 0, 'o' }, { "binary", 0, 0, 'b' }, { "registers", 0, 0, 'r' }, { "create", 1, 0, 'c' },
+		{ "help", 0, 0, 'h' }, { 0, 0, 0, 0 },
+	};
+	int c, status = TOOL_OK;
+
+	while (status == TOOL_OK && (c = getopt_long(argc, argv, "jg:s:ft:T:O:So:brc:h", longs, NULL)) != -1) {
+		switch (c) {
+		case 'j': o->json = true; break;
+		case 'g': status = number_option("gen", optarg, &o->generation); break;
+		case 's': status = number_option("since", optarg, &o->since); break;
+		case 'f': o->force = true; break;
+		case 't': o->task = optarg; break;
+		case 'T': o->thread = optarg; break;
+		case 'O': o->object = optarg; break;
+		case 'S': o->store = true; break;
+		case 'o': o->output = optarg; break;
+		case 'b': o->binary = true; break;
+		case 'r': o->registers = true; break;
+		case 'c': status = number_option("create", optarg, &o->create_bytes); break;
+		case 'h': exit(usage(stdout, TOOL_OK));
+		default: return TOOL_USAGE;
+		}
+	}
+	return status;
+}
+
+int main(int argc, char **argv)
+{
+	struct options o = { 0 };
+	const struct command *command = NULL;
+	int status = options_parse(argc, argv, &o);
+
+	if (status != TOOL_OK)
+		return status;
+	if (argc - optind < 1)
+		return usage(stderr, TOOL_USAGE);
+	o.command = argv[optind];
+	for (size_t i = 0; i < COMMANDS; i++)
+		if (!strcmp(commands[i].name, o.command))
+			command = &commands[i];
+	if (!command)
+		return fail(TOOL_USAGE, "unknown command %s; perdurectl --help lists them", o.command);
+	if (argc - optind < 2)
+		return fail(TOOL_USAGE, "%s: which image? perdurectl %s %s", o.command, o.command, command->arguments);
+	o.image = argv[optind + 1];
+	o.args = argv + optind + 2;
+	o.argc = argc - optind - 2;
+	status = command->run(&o);
+	if (fflush(stdout) || ferror(stdout))
+		return fail(TOOL_IO, "the standard output cannot be written");
+	return status;
+}
