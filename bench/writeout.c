@@ -42,8 +42,7 @@ static void write_out(void)
 	L4_ThreadId_t spinner = test_thread_inactive(L4_Pager()), saver;
 	struct L4_CkptStat stat;
 
-	(void)L4_Set_Priority(L4_MyGlobalId(), 254);
-	(void)L4_Set_Priority(spinner, 200);
+	(void)L4_Set_Priority(spinner, 254);
 	for (r = 0; r < ROUNDS; r++) {
 		for (i = 0; i < PAGES; i++)
 			memory[512 * i + r] = i + 1;
@@ -53,7 +52,7 @@ static void write_out(void)
 		spinner_max = 0;
 		begin = bench_tsc();
 		saver = test_thread_inactive(L4_Pager());
-		(void)L4_Set_Priority(saver, 201);
+		(void)L4_Set_Priority(saver, 255);
 		test_start(saver, save, 0);
 		while (!finished)
 			test_sleep_us(1000);

@@ -44,7 +44,9 @@ static void spin_registers(void *arg)
 	(void)arg;
 	__asm__ __volatile__(
 		"xorl %%eax, %%eax\n"
-		"1:\n\t"
+		/* The count in memory and in the register are one: the cut goes through both at the same instant. */
+		"1:\n\tcmpq %%rax, spin_rounds(%%rip)\n\t je 4f\n\t incq spin_bad(%%rip)\n"
+		"4:\n\t"
 		"leaq 1(%%rax), %%rbx\n\t leaq 2(%%rax), %%rcx\n\t leaq 3(%%rax), %%rdx\n\t"
 		"leaq 4(%%rax), %%rsi\n\t leaq 5(%%rax), %%rdi\n\t leaq 6(%%rax), %%r8\n\t"
 		"leaq 7(%%rax), %%r9\n\t leaq 8(%%rax), %%r10\n\t leaq 9(%%rax), %%r11\n\t"

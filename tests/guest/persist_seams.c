@@ -75,7 +75,7 @@ static void ping_check(void)
 	for (n = 0; n < PAIRS; n++)
 		before[n] = received[n];
 	for (n = 0; n < PAIRS; n++) {
-		test_wait_flag(&received[n], before[n] + 100);
+		test_wait_flag(&received[n], before[n] + 5);
 		EXPECT_EQ(mismatch[n], 0);
 		EXPECT(sent[n] - received[n] <= 1);
 	}
@@ -142,7 +142,7 @@ static void bank_setup(void)
 	teller = test_thread_inactive(L4_Pager());
 	(void)L4_Set_Priority(teller, 40);
 	test_start(teller, teller_body, 0);
-	test_wait_flag(&transfers, 10);
+	test_wait_flag(&transfers, 2);
 }
 
 static void halt_teller(word control)
@@ -158,7 +158,7 @@ static void bank_check(void)
 {
 	word before = transfers, n, tries, sum = 0;
 
-	test_wait_flag(&transfers, before + 100);
+	test_wait_flag(&transfers, before + 5);
 	/* Halted at a random instant money may be in transit; halted often enough it is not, unless some was lost. */
 	for (tries = 0; tries < 1000 && sum != 1000 * BANKS; tries++) {
 		halt_teller(0);
@@ -197,7 +197,7 @@ static void residual_setup(void)
 	asker = test_thread_inactive(L4_Pager());
 	(void)L4_Set_Priority(asker, 40);
 	test_start(asker, ask_for_ever, 0);
-	test_wait_flag(&asks, 10);
+	test_wait_flag(&asks, 2);
 }
 
 /* A call to sigma0 that was under way is made again: its caller never sees an error. */
@@ -205,7 +205,7 @@ static void residual_check(void)
 {
 	word before = asks;
 
-	test_wait_flag(&asks, before + 100);
+	test_wait_flag(&asks, before + 5);
 	EXPECT_EQ(ask_errors, 0);
 	test_delete(asker);
 }

@@ -90,8 +90,8 @@ class Log:
 
 
 def plan_images(log, seed, limit=None, start=0):
-    """All crash plans from log position `start` on: two images at every flush boundary and right before the
-    flush, then the sampling policies at random points until `limit` is reached (None: twice as many again)."""
+    """All crash plans from log position `start` on: two images at every flush boundary, then the sampling policies at
+    random points until `limit` is reached (None: twice as many again)."""
     rng = random.Random(seed)
     plans = []
     boundaries = [p for p in log.flush_points if p > start]
@@ -104,14 +104,18 @@ def plan_images(log, seed, limit=None, start=0):
         add(point, "all")
     writes = [at + 1 for at in log.submitted.values() if at + 1 > start]
     done = [at + 1 for at in log.completed.values() if at + 1 > start]
-    points = writes + done + [p - 1 for p in boundaries]
+    # The last events before a flush completes are where a missing barrier shows: as many points there as elsewhere.
+    late = [p - back for p in boundaries for back in (1, 2, 3, 4) if p - back > start]
+    points = writes + done
+    if late:
+        points = rng.sample(points, min(len(points), 2000)) + rng.choices(late, k=min(len(points), 2000))
     if limit is None:
         limit = 3 * len(plans)
     sampled = POLICIES[1:]
     if not points:
         return plans[:limit]
-    if len(plans) > limit // 2:         # keep the boundaries to half, so that the other policies get their share
-        plans = sorted(rng.sample(plans, limit // 2), key=lambda plan: plan.number)
+    if len(plans) > limit // 3:         # keep the boundaries to a third: the other policies need their share
+        plans = sorted(rng.sample(plans, limit // 3), key=lambda plan: plan.number)
     while len(plans) < limit:
         add(rng.choice(points), sampled[len(plans) % len(sampled)])
     for number, plan in enumerate(plans):

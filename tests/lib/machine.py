@@ -6,6 +6,7 @@ file that is polled, or the console FIFO of a recorder (nbd.py).  All waiting is
 The processes of a run are found by their session, so that a SIGKILL hits the emulator itself, whatever
 wrappers scripts/run puts around it.
 """
+import ctypes
 import json
 import os
 import re
@@ -15,6 +16,8 @@ import subprocess
 import time
 
 POLL_S = 0.005
+PR_SET_PDEATHSIG = 1
+LIBC = ctypes.CDLL(None)
 ESCAPES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")        # what the console driver redraws its last line with
 
 
@@ -24,6 +27,11 @@ class Failure(Exception):
 
 class Skip(Exception):
     """A test cannot run here; the text says why."""
+
+
+def die_with_parent():
+    """In the child, before exec: no emulator outlives a runner that was killed."""
+    LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 def session_members(session):
@@ -79,7 +87,8 @@ class Machine:
         self.log.write((" ".join(self.command) + "\n").encode())
         self.log.flush()
         self.process = subprocess.Popen(self.command, stdin=subprocess.DEVNULL, stdout=self.log,
-                                        stderr=subprocess.STDOUT, start_new_session=True)
+                                        stderr=subprocess.STDOUT, start_new_session=True,
+                                        preexec_fn=die_with_parent)
         return self
 
     def text(self):
