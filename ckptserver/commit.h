@@ -23,6 +23,12 @@
 #define RECORD_MAGIC    0x454d4f5344524550ul    /* "PERDSOME" */
 #define RECORD_VERSION  1
 
+#define RECORD_RANGES   12
+
+struct record_range {
+	uint64_t first, pages;          /* of the root task's store; 0, 0: unused */
+};
+
 struct record {
 	uint64_t magic;
 	uint32_t version;
@@ -33,7 +39,7 @@ struct record {
 	uint64_t archive_bytes;
 	uint64_t boot;                  /* boot in which the snapshot was taken */
 	uint64_t pause_ns;              /* of the snapshot before this one, for the curious */
-	uint64_t reserved[24];
+	struct record_range volatile_range[RECORD_RANGES];
 };
 _Static_assert(sizeof(struct record) == STORE_USER_BYTES, "fills the store's record");
 

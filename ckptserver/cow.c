@@ -10,6 +10,7 @@
 #include "log.h"
 #include "objcheck.h"
 #include "server.h"
+#include "volatile.h"
 
 uint32_t epoch_now = 1;
 struct cow_counters cow;
@@ -284,6 +285,8 @@ static void put(struct store *st, uint16_t b)
 
 	if (KEY_CLIENT(key) == CLIENT_KERNEL)
 		examine(u, key);
+	else if (volatile_page(key))
+		u->remove = true;
 	u->op.client = KEY_CLIENT(key);
 	u->op.vpn = KEY_VPN(key);
 	u->op.buf = u->data;

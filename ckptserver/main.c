@@ -128,6 +128,17 @@ static void tick(uint64_t now)
 	pending_retry();
 }
 
+/* Not in the aftermath of a snapshot: a burst of the writer would prolong the pause. */
+static void tick_writer(uint64_t now)
+{
+	uint64_t age = commit_age_us(now);
+
+	if (commit_idle() || age < WRITER_TICK_US)
+		return;
+	writer_tsc = now + time_ticks(WRITER_TICK_US);
+	writer_tick(age);
+}
+
 static L4_Time_t patience(uint64_t now, bool log_waits)
 {
 	uint64_t us = snapshot_patience(now);
@@ -160,10 +171,8 @@ void loop_run(void)
 			snapshot_take(now);
 		else if (now >= tick_tsc)
 			tick(now);
-		if (!commit_idle() && now >= writer_tsc) {
-			writer_tsc = now + time_ticks(WRITER_TICK_US);
-			writer_tick(commit_age_us(now));
-		}
+		if (now >= writer_tsc)
+			tick_writer(now);
 		if (disk_needs_poll())
 			disk_interrupt();
 		reclaim_some();

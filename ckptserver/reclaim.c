@@ -17,6 +17,7 @@
 #include "pending.h"
 #include "server.h"
 #include "snapshot.h"
+#include "volatile.h"
 
 #define LOADS           64u
 #define LOW_WATER       256u            /* free frames below which clean pages are dropped */
@@ -66,6 +67,8 @@ bool reclaim_page(pfn_t f, bool even_used)
 				return false;
 			load_count.evicted++;
 		}
+	} else if (volatile_page(p->key)) {
+		return false;                   /* it is nowhere else */
 	} else if (p->flags & PG_MAPPED) {
 		reclaim_unmap(f);
 	}

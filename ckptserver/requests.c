@@ -18,6 +18,7 @@
 #include "server.h"
 #include "snapshot.h"
 #include "stats.h"
+#include "volatile.h"
 
 #define INTERVAL_MIN_US 100ul
 #define INTERVAL_MAX_US 86400000000ul
@@ -112,7 +113,8 @@ static void range(const struct request *r, bool is_volatile)
 	if (r->stale)
 		answer(r, L4_CKPT_NEW_BOOT, 0);
 	else
-		answer(r, is_volatile ? L4_CKPT_BAD_REQUEST : discard_request(r->client, arg(r, 1), arg(r, 2)), 0);
+		answer(r, is_volatile ? volatile_request(r->client, arg(r, 1), arg(r, 2)) :
+			  discard_request(r->client, arg(r, 1), arg(r, 2)), 0);
 }
 
 static void irq(const struct request *r)

@@ -13,7 +13,7 @@
 
 #define PRIO_BASE       1u
 #define PRIO_TOP        255u
-#define BURST           8u              /* units; twice as many after half an interval, four times after a whole one */
+#define BURST           4u              /* units; twice as many after half an interval, four times after a whole one */
 #define STACK_BYTES     8192ul
 
 static char stack[STACK_BYTES] __attribute__((aligned(16)));

@@ -16,7 +16,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define WRITER_TICK_US  1000ul
+#define WRITER_TICK_US  500ul
 
 /* Creates and starts the thread. */
 bool writer_start(void);

@@ -83,29 +83,32 @@ unsigned long L4_ExitEmulator(unsigned long status)
 	return call(L4_CKPT_EXIT, 1);
 }
 
-/* In pieces, because the server does a bounded amount of work per request. A reboot in the middle is no harm:
- * the piece is asked for again. */
+/* A reboot in the middle is no harm: the request is made again. */
 static unsigned long range(unsigned long label, unsigned long first, unsigned long bytes)
 {
-	while (bytes) {
-		unsigned long n = bytes < L4_CKPT_RANGE_MAX ? bytes : L4_CKPT_RANGE_MAX, status;
+	unsigned long status;
 
-		do {
-			L4_LoadMR(2, first);
-			L4_LoadMR(3, n);
-			status = call(label, 2);
-		} while (status == L4_CKPT_NEW_BOOT);
+	do {
+		L4_LoadMR(2, first);
+		L4_LoadMR(3, bytes);
+		status = call(label, 2);
+	} while (status == L4_CKPT_NEW_BOOT);
+	return status;
+}
+
+/* In pieces, because the server does a bounded amount of work per request. */
+unsigned long L4_DiscardStore(unsigned long first, unsigned long bytes)
+{
+	while (bytes) {
+		unsigned long n = bytes < L4_CKPT_RANGE_MAX ? bytes : L4_CKPT_RANGE_MAX;
+		unsigned long status = range(L4_CKPT_DISCARD, first, n);
+
 		if (status != L4_CKPT_OK)
 			return status;
 		first += n;
 		bytes -= n;
 	}
 	return L4_CKPT_OK;
-}
-
-unsigned long L4_DiscardStore(unsigned long first, unsigned long bytes)
-{
-	return range(L4_CKPT_DISCARD, first, bytes);
 }
 
 unsigned long L4_VolatileStore(unsigned long first, unsigned long bytes)

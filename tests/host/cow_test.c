@@ -17,6 +17,7 @@
 #include "ckptserver/cow.h"
 #include "ckptserver/log.h"
 #include "ckptserver/server.h"
+#include "ckptserver/volatile.h"
 
 enum { PAGES = 96, CLIENT = 16, BUFFERS = 12, IN_FLIGHT = 64, ROUNDS = 400, STEPS = 300 };
 
@@ -50,6 +51,7 @@ long fc_now(unsigned op, uint64_t name, uint64_t arg)
 
 bool chaos_roll(enum chaos_event e) { return e == CHAOS_NO_BUFFER && random() % 8 == 0; }
 bool commit_persistent(void) { return true; }
+bool volatile_page(uint64_t key) { (void)key; return false; }
 void log_error(const char *fmt, ...) { (void)fmt; fail(); }
 
 static int begin(struct store_op *op, unsigned kind)

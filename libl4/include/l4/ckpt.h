@@ -27,7 +27,7 @@
 #define L4_CKPT_DISCARD         0x4b07  /* first address, bytes: of the caller's store */
 #define L4_CKPT_VOLATILE        0x4b08  /* first address, bytes: of the caller's store */
 #define L4_CKPT_IRQ             0x4b09  /* residual drivers: number, thread id of the handler */
-#define L4_CKPT_RANGE_MAX       (16ul << 20)    /* bytes in one DISCARD or VOLATILE request */
+#define L4_CKPT_RANGE_MAX       (16ul << 20)    /* bytes in one DISCARD request */
 
 /* Status. */
 #define L4_CKPT_OK              0
@@ -102,10 +102,10 @@ unsigned long L4_Reboot(void);
  * otherwise, except on machines without that device, where it resets. */
 unsigned long L4_ExitEmulator(unsigned long status);
 
-/* For a task whose pager is sigma0 (the root task): the pages wholly inside the range become zero and take no
- * disk any more / are zero after each recovery. Mappings of them are revoked. L4_CKPT_BAD_REQUEST: not page-aligned or
- * outside the store. L4_CKPT_BUSY: a page is on its way from or to the disk, or too many ranges were given up since
- * the last snapshot; a part may be done; ask again after a while (asleep: the server may need the processor). */
+/* For the root task, whose memory is the store. L4_CKPT_BAD_REQUEST: not page-aligned, or outside the store;
+ * L4_CKPT_DENIED: not the root task; L4_CKPT_BUSY: ask again later (for volatile ranges: there are 12 already).
+ * Discard: the pages become zero and take no disk any more; mappings of them are revoked.
+ * Volatile: from the next checkpoint on the pages are not saved; they are zero after each recovery. They stay in memory as long as the machine runs, so keep such ranges small. For good. */
 unsigned long L4_DiscardStore(unsigned long first, unsigned long bytes);
 unsigned long L4_VolatileStore(unsigned long first, unsigned long bytes);
 
