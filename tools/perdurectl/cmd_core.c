@@ -107,6 +107,58 @@ static int target_find(struct coring *c)
 	return threads_collect(c, first);
 }
 
+/* ---- Threads inside system calls ---- */
+
+/* How libl4's stubs end (__L4_CALL): popq %rbp; leaq 128(%rsp), %rsp. Debug information does not know of the detour. */
+static const uint8_t call_end[] = { 0x5d, 0x48, 0x8d, 0xa4, 0x24, 0x80, 0x00, 0x00, 0x00 };
+#define CALL_FRAME      (8 + 128)
+#define STUB_PAGE       0xffffffffffe00000ul
+
+static bool memory_read(struct coring *c, uint64_t address, void *buf, size_t bytes)
+{
+	static struct task_page page;
+
+	if (c->root)
+		return world_bytes(&c->w, address, buf, bytes) == STORE_OK;
+	while (bytes) {
+		size_t at = address % STORE_PAGE, n = STORE_PAGE - at < bytes ? STORE_PAGE - at : bytes;
+
+		if (pagertab_page(&c->pager, c->task, address, &page) != TOOL_OK)
+			return false;
+		memcpy(buf, page.content + at, n);
+		buf = (char *)buf + n;
+		address += n;
+		bytes -= n;
+	}
+	return true;
+}
+
+static bool call_ends_at(struct coring *c, uint64_t address)
+{
+	uint8_t code[sizeof call_end];
+
+	return memory_read(c, address, code, sizeof code) && !memcmp(code, call_end, sizeof code);
+}
+
+/* A thread in a system call is shown as having come back from it: where a debugger can unwind. */
+static void call_leave(struct coring *c, struct regs *r)
+{
+	uint64_t back;
+
+	if (r->rip >= STUB_PAGE && r->rip < STUB_PAGE + STORE_PAGE) {
+		if (memory_read(c, r->rsp, &back, sizeof back) && call_ends_at(c, back)) {
+			r->rip = back;
+			r->rsp += 8;
+		} else if (call_ends_at(c, r->rdi)) {
+			r->rip = r->rdi;
+		}
+	}
+	if (!call_ends_at(c, r->rip) || !memory_read(c, r->rsp, &r->rbp, sizeof r->rbp))
+		return;
+	r->rip += sizeof call_end;
+	r->rsp += CALL_FRAME;
+}
+
 /* ---- Notes ---- */
 
 static int threads_write(struct coring *c)
@@ -127,6 +179,7 @@ static int threads_write(struct coring *c)
 		status = thread_entry(c, c->threads[i], &e);
 		if (status != TOOL_OK)
 			return status;
+		call_leave(c, &tcb.frame);
 		corefile_thread(&c->file, &tcb, c->threads[i], e.flags & TTE_STOPPED ? SIGSEGV : 0);
 	}
 	return TOOL_OK;

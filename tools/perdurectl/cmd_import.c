@@ -110,6 +110,8 @@ static int prepare_full(struct import *i, bool force)
 
 	if (status != TOOL_OK)
 		return status;
+	status = store_mount(w->st, 0, &w->mount);
+	force |= status == STORE_OK && !w->mount.newest;        /* a store, but nothing was ever committed to it */
 	status = store_format(w->st, i->h.uuid, force, &w->mount);
 	if (status == STORE_OK)
 		return TOOL_OK;
