@@ -239,7 +239,7 @@ PERDURECTL_FLAGS := $(filter-out -fsanitize=% -fno-sanitize% -O1 -DHOST_TEST=1 -
 $(H)/perdurectl: $(PERDURECTL_SRC) $(wildcard tools/perdurectl/*.h ckptserver/*.h ckptserver/store/*.h kernel/objects.h pager/*.h) Makefile
 	$(call say,HOSTCC,$@)
 	@mkdir -p $(@D)
-	$(Q)$(HOST_CC) $(PERDURECTL_FLAGS) -Wall -Wextra -Werror $(PERDURECTL_SRC) -lxxhash -o $@
+	$(Q)$(HOST_CC) $(PERDURECTL_FLAGS) -Wall -Wextra -Werror $(PERDURECTL_SRC) -o $@
 
 test-host: $(addprefix $(H)/,$(HOST_TESTS))
 	@scripts/test-host $^

@@ -7,8 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include <xxhash.h>
-
+#include "hash.h"
 #include "pair.h"
 #include "stream.h"
 #include "tool.h"
@@ -16,14 +15,14 @@
 struct export {
 	struct world  *w;
 	FILE          *f;
-	XXH3_state_t  *sum;
+	struct hash   *sum;
 	uint64_t       records;
 	bool           broken;          /* the stream could not be written */
 };
 
 static bool put(struct export *e, const void *data, size_t bytes)
 {
-	XXH3_64bits_update(e->sum, data, bytes);
+	hash_add(e->sum, data, bytes);
 	if (fwrite(data, 1, bytes, e->f) == bytes)
 		return true;
 	e->broken = true;
@@ -87,7 +86,7 @@ static int header_make(struct world *w, struct world *base, struct stream_header
 		h->base = base->mount.generation;
 		status = world_hash(base, &h->base_contents, &base_pages);
 	}
-	h->sum = XXH3_64bits(h, offsetof(struct stream_header, sum));
+	h->sum = hash_of(h, offsetof(struct stream_header, sum));
 	return status;
 }
 
@@ -99,15 +98,13 @@ static int stream_write(struct export *e, struct world *base)
 
 	if (status != STORE_OK)
 		return world_fail(e->w, status, "reading the index");
-	XXH3_64bits_reset(e->sum);
-	if (!put(e, &h, sizeof h))
+	if (fwrite(&h, 1, sizeof h, e->f) != sizeof h)
 		return fail(TOOL_IO, "the stream cannot be written: %s", strerror(errno));
-	XXH3_64bits_reset(e->sum);
 	status = base ? pair_walk(base, e->w, put_item, e) : put_all(e);
 	if (status != STORE_OK && !e->broken)
 		return world_fail(e->w, status, "reading a page");
 	end.vpn = e->records;
-	end.sum = XXH3_64bits_digest(e->sum);
+	end.sum = hash_now(e->sum);
 	if (e->broken || !put(e, &end, sizeof end) || fflush(e->f))
 		return fail(TOOL_IO, "the stream cannot be written: %s", strerror(errno));
 	fail(0, "exported generation %" PRIu64 "%s: %" PRIu64 " records for %" PRIu64 " pages", h.generation,
@@ -128,7 +125,7 @@ static int export_open(const struct options *o, struct export *e)
 
 static int export_from(const struct options *o, struct world *w)
 {
-	struct export e = { .w = w, .sum = XXH3_createState() };
+	struct export e = { .w = w, .sum = hash_begin() };
 	struct world base;
 	int status = w->mount.generation ? TOOL_OK : fail(TOOL_NOT_FOUND, "%s: nothing was committed yet", o->image);
 
@@ -141,7 +138,7 @@ static int export_from(const struct options *o, struct world *w)
 		status = stream_write(&e, o->since ? &base : NULL);
 	if (e.f && e.f != stdout && fclose(e.f) && status == TOOL_OK)
 		status = fail(TOOL_IO, "%s: %s", o->output, strerror(errno));
-	XXH3_freeState(e.sum);
+	hash_end(e.sum);
 	if (base.arena)
 		world_close(&base);
 	return status;

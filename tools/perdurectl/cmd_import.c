@@ -9,8 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include <xxhash.h>
-
+#include "hash.h"
 #include "store_priv.h"
 #include "stream.h"
 #include "tool.h"
@@ -20,7 +19,7 @@ struct import {
 	struct world  *w;
 	FILE          *f;
 	const char    *name;            /* of the stream */
-	XXH3_state_t  *sum;
+	struct hash   *sum;
 	struct stream_header h;
 	uint64_t       records;
 };
@@ -45,7 +44,7 @@ static int header_get(struct import *i)
 		return fail(TOOL_STREAM, "%s: not a stream of perdurectl export", i->name);
 	if (h->version != STREAM_VERSION)
 		return fail(TOOL_STREAM, "%s: stream version %u is not known here", i->name, h->version);
-	if (h->header_bytes != sizeof *h || XXH3_64bits(h, offsetof(struct stream_header, sum)) != h->sum)
+	if (h->header_bytes != sizeof *h || hash_of(h, offsetof(struct stream_header, sum)) != h->sum)
 		return fail(TOOL_STREAM, "%s: the stream's header does not match its checksum", i->name);
 	if (!h->generation || h->base >= h->generation)
 		return fail(TOOL_STREAM, "%s: the stream's header contradicts itself", i->name);
@@ -67,10 +66,10 @@ static int apply(struct import *i, const struct stream_record *r)
 		status = get(i, page, sizeof page);
 		if (status != TOOL_OK)
 			return status;
-		if (XXH3_64bits(page, sizeof page) != r->sum)
+		if (hash_of(page, sizeof page) != r->sum)
 			return fail(TOOL_STREAM, "%s: record %" PRIu64 ", client %u page 0x%" PRIx64
 				    ", does not match its checksum", i->name, i->records, r->client, r->vpn);
-		XXH3_64bits_update(i->sum, page, sizeof page);
+		hash_add(i->sum, page, sizeof page);
 		status = store_sync(st, &op, store_put(st, &op));
 	}
 	return status == STORE_OK ? TOOL_OK : world_fail(i->w, status, "writing a page");
@@ -82,17 +81,16 @@ static int records_get(struct import *i)
 	uint64_t sum;
 	int status;
 
-	XXH3_64bits_reset(i->sum);
 	for (;; i->records++) {
 		status = get(i, &r, sizeof r);
 		if (status != TOOL_OK)
 			return status;
-		sum = XXH3_64bits_digest(i->sum);
+		sum = hash_now(i->sum);
 		if (r.kind == STREAM_END)
 			break;
 		if (r.kind != STREAM_PAGE && r.kind != STREAM_GONE)
 			return fail(TOOL_STREAM, "%s: record %" PRIu64 " is of no known kind", i->name, i->records);
-		XXH3_64bits_update(i->sum, &r, sizeof r);
+		hash_add(i->sum, &r, sizeof r);
 		status = apply(i, &r);
 		if (status != TOOL_OK)
 			return status;
@@ -208,9 +206,9 @@ int cmd_import(const struct options *o)
 	if (status == TOOL_OK)
 		status = image_open(&img, o->image, true);
 	if (status == TOOL_OK) {
-		i.sum = XXH3_createState();
+		i.sum = hash_begin();
 		status = import_into(&i, o->force);
-		XXH3_freeState(i.sum);
+		hash_end(i.sum);
 		if (image_close(&img) != TOOL_OK)
 			status = TOOL_IO;
 	}

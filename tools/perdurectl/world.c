@@ -8,8 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <xxhash.h>
-
+#include "hash.h"
 #include "store_priv.h"
 #include "tool.h"
 
@@ -158,18 +157,17 @@ int world_next(struct world *w, struct world_cursor *c)
 int world_hash(struct world *w, uint64_t *hash, uint64_t *pages)
 {
 	struct world_cursor c = { .started = false };
-	XXH3_state_t *state = XXH3_createState();
+	struct hash *state = hash_begin();
 	int status;
 
-	XXH3_64bits_reset(state);
 	*pages = 0;
 	while ((status = world_next(w, &c)) == STORE_OK) {
 		uint64_t words[3] = { c.op.client, c.op.vpn, c.op.sum };
 
-		XXH3_64bits_update(state, words, sizeof words);
+		hash_add(state, words, sizeof words);
 		++*pages;
 	}
-	*hash = XXH3_64bits_digest(state);
-	XXH3_freeState(state);
+	*hash = hash_now(state);
+	hash_end(state);
 	return status == STORE_END ? STORE_OK : status;
 }
