@@ -126,8 +126,10 @@ long task_kill(L4_Word_t task)
 
 long task_wait(L4_Word_t task, L4_Time_t timeout, long *status)
 {
-	struct call c = { .w = { [1] = task }, .words = 1 };
-	long error = call_timeout(&c, TASK_WAIT, timeout);
+	L4_Bool_t poll = timeout.raw == L4_ZeroTime.raw;
+	struct call c = { .w = { [1] = task, [2] = poll }, .words = 2 };
+	/* A zero receive timeout would ask whether the pager has answered yet, not whether the task has ended. */
+	long error = call_timeout(&c, TASK_WAIT, poll ? L4_Never : timeout);
 
 	if (!error && status)
 		*status = (long)c.w[2];

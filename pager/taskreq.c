@@ -81,8 +81,12 @@ long request_kill(struct request *r)
 
 long request_wait(struct request *r)
 {
-	long status, error = task_wait_for(r->task, r->thread, r->mr[1], &status);
+	const struct task *task = task_find(r->mr[1]);
+	long status, error;
 
+	if (r->words >= 2 && r->mr[2] && task && task->state == TASK_RUNNING)
+		return TASK_E_TIMEOUT;          /* only asked whether it has ended */
+	error = task_wait_for(r->task, r->thread, r->mr[1], &status);
 	if (error)
 		return error;
 	r->result[0] = (L4_Word_t)status;

@@ -39,7 +39,7 @@
 #define TASK_SPAWN              0x5000  /* flags, pages, threads, tasks, priority, pager, argc, strings: program argv… → task */
 #define TASK_EXIT               0x5001  /* status; never answered */
 #define TASK_KILL               0x5002  /* task */
-#define TASK_WAIT               0x5003  /* task → status */
+#define TASK_WAIT               0x5003  /* task, do not wait → status */
 #define TASK_INFO               0x5004  /* lowest id wanted → struct task_info */
 #define TASK_THREAD_INFO        0x5005  /* task, lowest thread number wanted → struct task_thread_info */
 #define TASK_THREAD_CREATE      0x5006  /* ip, sp, pager, flags → thread */
