@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  * Property: the highest ready priority runs, equals share by time slices, ThreadSwitch and Schedule (X.2 3.2, 3.3) do
  * what they say and refuse the rest; the clock goes forward. Guards kernel/sched.c, kernel/wakeup.c.
+ * Under chaos a thread may wait for its objects at any time, so who runs when is not to be foretold:
+ * harness-chaos-skips: equals share; ThreadSwitch runs the one named
  */
 #include "test.h"
 
