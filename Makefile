@@ -102,6 +102,7 @@ TEST_SRC_shell_test := apps/shell/parse.c
 STORE_TEST_SRC      := $(call sources,ckptserver/store) tests/host/store_sim.c tests/host/store_help.c
 TEST_SRC_store_test := $(STORE_TEST_SRC)
 TEST_SRC_store_crash_test := $(STORE_TEST_SRC)
+TEST_SRC_perdurectl_test := $(filter-out tools/perdurectl/main.c,$(call sources,tools/perdurectl ckptserver/store)) ckptserver/gpt.c
 TEST_SRC_term_test  := apps/term/edit.c apps/term/history.c drivers/console/keyboard.c drivers/console/line.c \
 		       drivers/console/screen.c
 

@@ -29,7 +29,7 @@ static int rollback(struct world *w, uint64_t from)
 	int status;
 
 	if (w->mount.generation == from)
-		return fail(TOOL_REFUSED, "%s: generation %" PRIu64 " is the newest already", w->img->name, from);
+		return tool_fail(TOOL_REFUSED, "%s: generation %" PRIu64 " is the newest already", w->img->name, from);
 	status = commit_unchanged(w);
 	if (status == TOOL_OK)
 		printf("generation %" PRIu64 " has the content of generation %" PRIu64 "; generation %" PRIu64
@@ -46,7 +46,7 @@ int cmd_rollback(const struct options *o)
 	int status;
 
 	if (o->argc != 1 || !number_parse(o->args[0], &generation) || !generation)
-		return fail(TOOL_USAGE, "rollback: which generation? perdurectl rollback IMAGE GEN");
+		return tool_fail(TOOL_USAGE, "rollback: which generation? perdurectl rollback IMAGE GEN");
 	status = image_open(&img, o->image, true);
 	if (status != TOOL_OK)
 		return status;
@@ -66,7 +66,7 @@ static int prune(struct world *w)
 	int status;
 
 	if (!w->mount.generation)
-		return fail(TOOL_NOT_FOUND, "%s: nothing was committed yet", w->img->name);
+		return tool_fail(TOOL_NOT_FOUND, "%s: nothing was committed yet", w->img->name);
 	store_stats(w->st, &before);
 	status = commit_unchanged(w);
 	if (status == TOOL_OK)
@@ -100,10 +100,10 @@ static int file_create(const char *name, uint64_t bytes)
 	int fd = open(name, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
 
 	if (fd < 0)
-		return fail(errno == EEXIST ? TOOL_REFUSED : TOOL_IO, "%s: %s", name, strerror(errno));
+		return tool_fail(errno == EEXIST ? TOOL_REFUSED : TOOL_IO, "%s: %s", name, strerror(errno));
 	if (ftruncate(fd, (off_t)(bytes / BLK_SIZE * BLK_SIZE))) {
 		close(fd);
-		return fail(TOOL_IO, "%s: %s", name, strerror(errno));
+		return tool_fail(TOOL_IO, "%s: %s", name, strerror(errno));
 	}
 	close(fd);
 	return TOOL_OK;
@@ -115,7 +115,7 @@ static int format(struct world *w, bool force)
 	int status;
 
 	if (getrandom(uuid, sizeof uuid, 0) != sizeof uuid)
-		return fail(TOOL_IO, "no random numbers: %s", strerror(errno));
+		return tool_fail(TOOL_IO, "no random numbers: %s", strerror(errno));
 	status = store_format(w->st, uuid, force, &w->mount);
 	switch (status) {
 	case STORE_OK:
@@ -123,12 +123,12 @@ static int format(struct world *w, bool force)
 		       (double)w->mount.blocks / 256);
 		return TOOL_OK;
 	case STORE_TOO_SMALL:
-		return fail(TOOL_NO_STORE, "%s: %" PRIu64 " blocks are too few: at least %u (8 MiB)", w->img->name,
+		return tool_fail(TOOL_NO_STORE, "%s: %" PRIu64 " blocks are too few: at least %u (8 MiB)", w->img->name,
 			    w->img->dev.blocks, STORE_MIN_BLOCKS);
 	case STORE_EIO:
 		return world_fail(w, status, "format");
 	}
-	return fail(TOOL_REFUSED, "%s: not empty (%s%s); --force gives it up", w->img->name,
+	return tool_fail(TOOL_REFUSED, "%s: not empty (%s%s); --force gives it up", w->img->name,
 		    w->mount.blocks ? "a store of Perdure, " : "", w->mount.blocks ? "intact" : store_strerror(status));
 }
 

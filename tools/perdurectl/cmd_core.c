@@ -57,7 +57,7 @@ static int thread_entry(struct coring *c, uint32_t number, struct tte *e)
 		return TOOL_OK;
 	if (status != STORE_OK)
 		return world_fail(&c->w, status, "thread table");
-	return fail(TOOL_NOT_FOUND, "no thread %u in generation %" PRIu64, number, c->w.mount.generation);
+	return tool_fail(TOOL_NOT_FOUND, "no thread %u in generation %" PRIu64, number, c->w.mount.generation);
 }
 
 /* The lowest thread number of a task, or of the root task's space. */
@@ -71,7 +71,7 @@ static int first_thread(struct coring *c, uint32_t *first)
 			return TOOL_OK;
 	if (status != STORE_OK)
 		return world_fail(&c->w, status, "thread table");
-	return fail(TOOL_NOT_FOUND, "%s has no thread", c->root ? "the root task" : c->task->name);
+	return tool_fail(TOOL_NOT_FOUND, "%s has no thread", c->root ? "the root task" : c->task->name);
 }
 
 static int target_find(struct coring *c)
@@ -83,15 +83,15 @@ static int target_find(struct coring *c)
 	int tables = pagertab_open(&c->pager, &c->w), status;
 
 	if (o->thread && (!number_parse(o->thread, &number) || number > UINT32_MAX))
-		return fail(TOOL_USAGE, "core: not a thread number: %s", o->thread);
+		return tool_fail(TOOL_USAGE, "core: not a thread number: %s", o->thread);
 	first = (uint32_t)number;
 	c->root = o->store;
 	if (o->task) {
 		if (tables != TOOL_OK)
-			return fail(TOOL_NOT_FOUND, "no tables of the pager found: another root task, or another version of it");
+			return tool_fail(TOOL_NOT_FOUND, "no tables of the pager found: another root task, or another version of it");
 		c->task = pagertab_find(&c->pager, o->task);
 		if (!c->task)
-			return fail(TOOL_NOT_FOUND, "no task %s in generation %" PRIu64, o->task, c->w.mount.generation);
+			return tool_fail(TOOL_NOT_FOUND, "no task %s in generation %" PRIu64, o->task, c->w.mount.generation);
 	}
 	status = o->thread ? TOOL_OK : first_thread(c, &first);
 	if (status == TOOL_OK)
@@ -103,7 +103,7 @@ static int target_find(struct coring *c)
 	if (!c->root && !c->task)
 		c->task = pagertab_thread(&c->pager, first);
 	if (!c->root && !c->task)
-		return fail(TOOL_NOT_FOUND, "thread %u belongs to no task whose memory could be found", first);
+		return tool_fail(TOOL_NOT_FOUND, "thread %u belongs to no task whose memory could be found", first);
 	return threads_collect(c, first);
 }
 
@@ -173,7 +173,7 @@ static int threads_write(struct coring *c)
 		if (status == TOOL_NOT_FOUND && i)
 			continue;       /* exists, but was never activated */
 		if (status == TOOL_NOT_FOUND)
-			return fail(status, "thread %u has no registers yet", c->threads[i]);
+			return tool_fail(status, "thread %u has no registers yet", c->threads[i]);
 		if (status != TOOL_OK)
 			return status;
 		status = thread_entry(c, c->threads[i], &e);
@@ -198,7 +198,7 @@ static void range_insert(struct ranges *r, struct core_range range)
 
 	r->list = realloc(r->list, (r->count + 1) * sizeof *r->list);
 	if (!r->list)
-		exit(fail(TOOL_IO, "not enough memory"));
+		exit(tool_fail(TOOL_IO, "not enough memory"));
 	for (; i && r->list[i - 1].start > range.start; i--)
 		r->list[i] = r->list[i - 1];
 	r->list[i] = range;
@@ -278,7 +278,7 @@ static int page_write(struct coring *c, uint64_t address, const void *page)
 	c->pages++;
 	if (corefile_page(&c->file, address, page))
 		return TOOL_OK;
-	return fail(TOOL_IO, "%s: %s", c->o->output, strerror(errno));
+	return tool_fail(TOOL_IO, "%s: %s", c->o->output, strerror(errno));
 }
 
 static int root_memory(struct coring *c)
@@ -339,7 +339,7 @@ static int core_write(struct coring *c)
 	if (status == TOOL_OK)
 		status = ranges_make(c);
 	if (status == TOOL_OK && !corefile_begin(&c->file))
-		status = fail(TOOL_IO, "%s: %s", c->o->output, strerror(errno));
+		status = tool_fail(TOOL_IO, "%s: %s", c->o->output, strerror(errno));
 	if (status == TOOL_OK)
 		status = c->root ? root_memory(c) : regions_write(c);
 	if (status == TOOL_OK)
@@ -355,10 +355,10 @@ static int core_make(struct coring *c)
 		return status;
 	c->file.f = fopen(c->o->output, "wb");
 	if (!c->file.f)
-		return fail(TOOL_IO, "%s: %s", c->o->output, strerror(errno));
+		return tool_fail(TOOL_IO, "%s: %s", c->o->output, strerror(errno));
 	status = core_write(c);
 	if (!corefile_end(&c->file) && status == TOOL_OK)
-		status = fail(TOOL_IO, "%s: %s", c->o->output, strerror(errno));
+		status = tool_fail(TOOL_IO, "%s: %s", c->o->output, strerror(errno));
 	if (status != TOOL_OK) {
 		remove(c->o->output);
 		return status;
@@ -370,18 +370,19 @@ static int core_make(struct coring *c)
 
 int cmd_core(const struct options *o)
 {
-	static struct coring c;
+	static struct coring c;         /* large */
 	static char name[64];
 	struct options own = *o;
 	struct image img;
 	int status;
 
 	if (!!o->task + !!o->thread + o->store != 1)
-		return fail(TOOL_USAGE, "core: of what? one of --task T, --thread N, --store (the root task)");
+		return tool_fail(TOOL_USAGE, "core: of what? one of --task T, --thread N, --store (the root task)");
 	if (!own.output) {
 		snprintf(name, sizeof name, "core.%.50s", o->task ? o->task : o->thread ? o->thread : "root");
 		own.output = name;
 	}
+	memset(&c, 0, sizeof c);
 	c.o = &own;
 	status = image_open(&img, o->image, false);
 	if (status != TOOL_OK)

@@ -38,7 +38,7 @@ static void extent_add(struct diff *d, const struct object *o, uint64_t task)
 		d->extent_room = d->extent_room ? 2 * d->extent_room : 256;
 		d->extents = realloc(d->extents, d->extent_room * sizeof *d->extents);
 		if (!d->extents)
-			exit(fail(TOOL_IO, "not enough memory"));
+			exit(tool_fail(TOOL_IO, "not enough memory"));
 	}
 	d->extents[d->extent_count++] = (struct extent){ o->first, (uint64_t)o->first + o->pages, task };
 }
@@ -143,7 +143,7 @@ static int compare(struct diff *d)
 	pagertab_open(&d->pager, &d->to);
 	d->of_task = calloc(LIMIT_TASKS, sizeof *d->of_task);
 	if (!d->of_task)
-		return fail(TOOL_IO, "not enough memory");
+		return tool_fail(TOOL_IO, "not enough memory");
 	extents_collect(d);
 	if (d->json) {
 		json_object(NULL);
@@ -176,9 +176,9 @@ static int generations_choose(const struct options *o, const struct world *newes
 
 	*to = newest->mount.generation;
 	if (o->argc > 2 || (o->argc > 0 && !number_parse(o->args[0], from)) || (o->argc > 1 && !number_parse(o->args[1], to)))
-		return fail(TOOL_USAGE, "diff: perdurectl diff IMAGE [OLD [NEW]]");
+		return tool_fail(TOOL_USAGE, "diff: perdurectl diff IMAGE [OLD [NEW]]");
 	if (!o->argc && count < 2)
-		return fail(TOOL_NOT_FOUND, "%s: no second generation is kept", o->image);
+		return tool_fail(TOOL_NOT_FOUND, "%s: no second generation is kept", o->image);
 	if (!o->argc)
 		*from = list[1].generation;
 	return TOOL_OK;

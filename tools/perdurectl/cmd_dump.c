@@ -99,7 +99,7 @@ static int dump(struct dump *d)
 
 		status = page_get(d, at, page);
 		if (status == TOOL_NOT_FOUND)
-			return fail(status, "nothing at 0x%" PRIx64 " in generation %" PRIu64, at, d->w.mount.generation);
+			return tool_fail(status, "nothing at 0x%" PRIx64 " in generation %" PRIu64, at, d->w.mount.generation);
 		if (status != TOOL_OK)
 			return status;
 		piece_show(d, at, page + in, n);
@@ -114,12 +114,12 @@ static int target_find(struct dump *d)
 
 	if (o->task) {
 		if (pagertab_open(&d->pager, &d->w) != TOOL_OK)
-			return fail(TOOL_NOT_FOUND, "no tables of the pager found: another root task, or another version of it");
+			return tool_fail(TOOL_NOT_FOUND, "no tables of the pager found: another root task, or another version of it");
 		d->task = pagertab_find(&d->pager, o->task);
 		if (!d->task)
-			return fail(TOOL_NOT_FOUND, "no task %s in generation %" PRIu64, o->task, d->w.mount.generation);
+			return tool_fail(TOOL_NOT_FOUND, "no task %s in generation %" PRIu64, o->task, d->w.mount.generation);
 	} else if (!o->object && !d->w.has_record) {
-		return fail(TOOL_NOT_FOUND, "generation %" PRIu64 " has no record of a root task", d->w.mount.generation);
+		return tool_fail(TOOL_NOT_FOUND, "generation %" PRIu64 " has no record of a root task", d->w.mount.generation);
 	}
 	return TOOL_OK;
 }
@@ -129,18 +129,18 @@ static int arguments(struct dump *d)
 	const struct options *o = d->o;
 
 	if (!!o->task + !!o->object + o->store != 1)
-		return fail(TOOL_USAGE, "dump: of what? one of --task T, --store, --object O");
+		return tool_fail(TOOL_USAGE, "dump: of what? one of --task T, --store, --object O");
 	if (o->object && !object_name_parse(o->object, &d->object))
-		return fail(TOOL_USAGE, "dump: no such object: %s (table:N, tcb:N, utcb:N or space:N)", o->object);
+		return tool_fail(TOOL_USAGE, "dump: no such object: %s (table:N, tcb:N, utcb:N or space:N)", o->object);
 	d->bytes = o->object ? STORE_PAGE : DUMP_BYTES;
 	if (!o->argc && !o->object)
-		return fail(TOOL_USAGE, "dump: which address?");
+		return tool_fail(TOOL_USAGE, "dump: which address?");
 	if ((o->argc > 0 && !number_parse(o->args[0], &d->address)) || (o->argc > 1 && !number_parse(o->args[1], &d->bytes)))
-		return fail(TOOL_USAGE, "dump: not a number: %s", o->args[o->argc - 1]);
+		return tool_fail(TOOL_USAGE, "dump: not a number: %s", o->args[o->argc - 1]);
 	if (o->object && (d->address >= STORE_PAGE || d->bytes > STORE_PAGE - d->address))
 		d->bytes = d->address < STORE_PAGE ? STORE_PAGE - d->address : 0;
 	if (d->address + d->bytes < d->address)
-		return fail(TOOL_USAGE, "dump: the range wraps around");
+		return tool_fail(TOOL_USAGE, "dump: the range wraps around");
 	return TOOL_OK;
 }
 

@@ -99,15 +99,15 @@ static int stream_write(struct export *e, struct world *base)
 	if (status != STORE_OK)
 		return world_fail(e->w, status, "reading the index");
 	if (fwrite(&h, 1, sizeof h, e->f) != sizeof h)
-		return fail(TOOL_IO, "the stream cannot be written: %s", strerror(errno));
+		return tool_fail(TOOL_IO, "the stream cannot be written: %s", strerror(errno));
 	status = base ? pair_walk(base, e->w, put_item, e) : put_all(e);
 	if (status != STORE_OK && !e->broken)
 		return world_fail(e->w, status, "reading a page");
 	end.vpn = e->records;
 	end.sum = hash_now(e->sum);
 	if (e->broken || !put(e, &end, sizeof end) || fflush(e->f))
-		return fail(TOOL_IO, "the stream cannot be written: %s", strerror(errno));
-	fail(0, "exported generation %" PRIu64 "%s: %" PRIu64 " records for %" PRIu64 " pages", h.generation,
+		return tool_fail(TOOL_IO, "the stream cannot be written: %s", strerror(errno));
+	tool_fail(0, "exported generation %" PRIu64 "%s: %" PRIu64 " records for %" PRIu64 " pages", h.generation,
 	     base ? " (incremental)" : "", e->records, h.pages);
 	return TOOL_OK;
 }
@@ -117,17 +117,17 @@ static int export_open(const struct options *o, struct export *e)
 	if (o->output && strcmp(o->output, "-"))
 		e->f = fopen(o->output, "wb");
 	else if (isatty(1))
-		return fail(TOOL_USAGE, "export: the stream is binary; give -o FILE or redirect the output");
+		return tool_fail(TOOL_USAGE, "export: the stream is binary; give -o FILE or redirect the output");
 	else
 		e->f = stdout;
-	return e->f ? TOOL_OK : fail(TOOL_IO, "%s: %s", o->output, strerror(errno));
+	return e->f ? TOOL_OK : tool_fail(TOOL_IO, "%s: %s", o->output, strerror(errno));
 }
 
 static int export_from(const struct options *o, struct world *w)
 {
 	struct export e = { .w = w, .sum = hash_begin() };
 	struct world base;
-	int status = w->mount.generation ? TOOL_OK : fail(TOOL_NOT_FOUND, "%s: nothing was committed yet", o->image);
+	int status = w->mount.generation ? TOOL_OK : tool_fail(TOOL_NOT_FOUND, "%s: nothing was committed yet", o->image);
 
 	base.arena = NULL;
 	if (status == TOOL_OK && o->since)
@@ -137,7 +137,7 @@ static int export_from(const struct options *o, struct world *w)
 	if (status == TOOL_OK)
 		status = stream_write(&e, o->since ? &base : NULL);
 	if (e.f && e.f != stdout && fclose(e.f) && status == TOOL_OK)
-		status = fail(TOOL_IO, "%s: %s", o->output, strerror(errno));
+		status = tool_fail(TOOL_IO, "%s: %s", o->output, strerror(errno));
 	hash_end(e.sum);
 	if (base.arena)
 		world_close(&base);

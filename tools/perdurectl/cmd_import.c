@@ -29,8 +29,8 @@ static int get(struct import *i, void *data, size_t bytes)
 	if (fread(data, 1, bytes, i->f) == bytes)
 		return TOOL_OK;
 	if (ferror(i->f))
-		return fail(TOOL_IO, "%s: %s", i->name, strerror(errno));
-	return fail(TOOL_STREAM, "%s: the stream ends early, after %" PRIu64 " records", i->name, i->records);
+		return tool_fail(TOOL_IO, "%s: %s", i->name, strerror(errno));
+	return tool_fail(TOOL_STREAM, "%s: the stream ends early, after %" PRIu64 " records", i->name, i->records);
 }
 
 static int header_get(struct import *i)
@@ -41,13 +41,13 @@ static int header_get(struct import *i)
 	if (status != TOOL_OK)
 		return status;
 	if (h->magic != STREAM_MAGIC)
-		return fail(TOOL_STREAM, "%s: not a stream of perdurectl export", i->name);
+		return tool_fail(TOOL_STREAM, "%s: not a stream of perdurectl export", i->name);
 	if (h->version != STREAM_VERSION)
-		return fail(TOOL_STREAM, "%s: stream version %u is not known here", i->name, h->version);
+		return tool_fail(TOOL_STREAM, "%s: stream version %u is not known here", i->name, h->version);
 	if (h->header_bytes != sizeof *h || hash_of(h, offsetof(struct stream_header, sum)) != h->sum)
-		return fail(TOOL_STREAM, "%s: the stream's header does not match its checksum", i->name);
+		return tool_fail(TOOL_STREAM, "%s: the stream's header does not match its checksum", i->name);
 	if (!h->generation || h->base >= h->generation)
-		return fail(TOOL_STREAM, "%s: the stream's header contradicts itself", i->name);
+		return tool_fail(TOOL_STREAM, "%s: the stream's header contradicts itself", i->name);
 	return TOOL_OK;
 }
 
@@ -59,7 +59,7 @@ static int apply(struct import *i, const struct stream_record *r)
 	int status;
 
 	if (r->client >= STORE_CLIENTS || r->vpn >= STORE_VPN_END)
-		return fail(TOOL_STREAM, "%s: record %" PRIu64 " names no page", i->name, i->records);
+		return tool_fail(TOOL_STREAM, "%s: record %" PRIu64 " names no page", i->name, i->records);
 	if (r->kind == STREAM_GONE) {
 		status = store_sync(st, &op, store_remove(st, &op));
 	} else {
@@ -67,7 +67,7 @@ static int apply(struct import *i, const struct stream_record *r)
 		if (status != TOOL_OK)
 			return status;
 		if (hash_of(page, sizeof page) != r->sum)
-			return fail(TOOL_STREAM, "%s: record %" PRIu64 ", client %u page 0x%" PRIx64
+			return tool_fail(TOOL_STREAM, "%s: record %" PRIu64 ", client %u page 0x%" PRIx64
 				    ", does not match its checksum", i->name, i->records, r->client, r->vpn);
 		hash_add(i->sum, page, sizeof page);
 		status = store_sync(st, &op, store_put(st, &op));
@@ -89,14 +89,14 @@ static int records_get(struct import *i)
 		if (r.kind == STREAM_END)
 			break;
 		if (r.kind != STREAM_PAGE && r.kind != STREAM_GONE)
-			return fail(TOOL_STREAM, "%s: record %" PRIu64 " is of no known kind", i->name, i->records);
+			return tool_fail(TOOL_STREAM, "%s: record %" PRIu64 " is of no known kind", i->name, i->records);
 		hash_add(i->sum, &r, sizeof r);
 		status = apply(i, &r);
 		if (status != TOOL_OK)
 			return status;
 	}
 	if (r.vpn != i->records || r.sum != sum)
-		return fail(TOOL_STREAM, "%s: the stream does not match the checksum at its end", i->name);
+		return tool_fail(TOOL_STREAM, "%s: the stream does not match the checksum at its end", i->name);
 	return TOOL_OK;
 }
 
@@ -115,10 +115,10 @@ static int prepare_full(struct import *i, bool force)
 		return TOOL_OK;
 	world_close(w);
 	if (status == STORE_EIO)
-		return fail(TOOL_IO, "%s: cannot be formatted", w->img->name);
+		return tool_fail(TOOL_IO, "%s: cannot be formatted", w->img->name);
 	if (status == STORE_TOO_SMALL)
-		return fail(TOOL_NO_STORE, "%s: %s", w->img->name, store_strerror(status));
-	return fail(TOOL_REFUSED, "%s: not empty; --force gives up what is there", w->img->name);
+		return tool_fail(TOOL_NO_STORE, "%s: %s", w->img->name, store_strerror(status));
+	return tool_fail(TOOL_REFUSED, "%s: not empty; --force gives up what is there", w->img->name);
 }
 
 static int prepare_incremental(struct import *i)
@@ -130,9 +130,9 @@ static int prepare_incremental(struct import *i)
 	if (status != TOOL_OK)
 		return status;
 	if (memcmp(w->mount.uuid, i->h.uuid, sizeof i->h.uuid))
-		status = fail(TOOL_STREAM, "%s: the stream comes from another store", w->img->name);
+		status = tool_fail(TOOL_STREAM, "%s: the stream comes from another store", w->img->name);
 	else if (w->mount.generation != i->h.base || w->mount.newest >= i->h.generation)
-		status = fail(TOOL_STREAM, "%s: the stream leads from generation %" PRIu64 " to %" PRIu64
+		status = tool_fail(TOOL_STREAM, "%s: the stream leads from generation %" PRIu64 " to %" PRIu64
 			      ", but generation %" PRIu64 " is here", w->img->name, i->h.base, i->h.generation,
 			      w->mount.newest);
 	if (status == TOOL_OK) {
@@ -140,7 +140,7 @@ static int prepare_incremental(struct import *i)
 		if (bad != STORE_OK)
 			status = world_fail(w, bad, "reading the index");
 		else if (contents != i->h.base_contents)
-			status = fail(TOOL_STREAM, "%s: its generation %" PRIu64 " is not the one the stream was made from",
+			status = tool_fail(TOOL_STREAM, "%s: its generation %" PRIu64 " is not the one the stream was made from",
 				      w->img->name, i->h.base);
 	}
 	if (status != TOOL_OK)
@@ -159,7 +159,7 @@ static int finish(struct import *i)
 	if (status != STORE_OK)
 		return world_fail(i->w, status, "reading the index");
 	if (contents != i->h.contents || pages != i->h.pages)
-		return fail(TOOL_STREAM, "%s: what the stream makes is not what it promised; nothing was committed", i->name);
+		return tool_fail(TOOL_STREAM, "%s: what the stream makes is not what it promised; nothing was committed", i->name);
 	if (st->boot < i->h.boot) {
 		st->boot_next = i->h.boot;
 		status = store_sync(st, &op, store_boot(st, &op));
@@ -200,7 +200,7 @@ int cmd_import(const struct options *o)
 		i.name = o->args[0];
 		i.f = fopen(i.name, "rb");
 		if (!i.f)
-			return fail(TOOL_IO, "%s: %s", i.name, strerror(errno));
+			return tool_fail(TOOL_IO, "%s: %s", i.name, strerror(errno));
 	}
 	status = header_get(&i);
 	if (status == TOOL_OK)

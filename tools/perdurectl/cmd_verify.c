@@ -89,7 +89,7 @@ static uint64_t check(struct world *w, const struct fmt_generation *g, struct ve
 				 .page = on_page, .problem = on_problem, .owner = v };
 
 	if (!c.bitmap || !c.scratch)
-		exit(fail(TOOL_IO, "not enough memory"));
+		exit(tool_fail(TOOL_IO, "not enough memory"));
 	v->generation = g->generation;
 	v->total = g->used > g->index_blocks ? g->used - g->index_blocks : 0;
 	v->done = 0;

@@ -22,7 +22,7 @@ static void note_add(struct corefile *c, uint32_t type, const void *data, size_t
 
 	c->notes = realloc(c->notes, c->note_bytes + total);
 	if (!c->notes)
-		exit(fail(TOOL_IO, "not enough memory"));
+		exit(tool_fail(TOOL_IO, "not enough memory"));
 	at = c->notes + c->note_bytes;
 	memset(at, 0, total);
 	memcpy(at, &h, sizeof h);
@@ -81,7 +81,7 @@ void corefile_range(struct corefile *c, uint64_t start, uint64_t end, uint32_t r
 		c->range_room = c->range_room ? 2 * c->range_room : 64;
 		c->ranges = realloc(c->ranges, c->range_room * sizeof *c->ranges);
 		if (!c->ranges)
-			exit(fail(TOOL_IO, "not enough memory"));
+			exit(tool_fail(TOOL_IO, "not enough memory"));
 	}
 	c->ranges[c->range_count++] = (struct core_range){ start, end, rights };
 }

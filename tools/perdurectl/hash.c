@@ -24,7 +24,7 @@ struct hash *hash_begin(void)
 	struct hash *h = aligned_alloc(64, (sizeof *h + 63) & ~(size_t)63);
 
 	if (!h)
-		exit(fail(TOOL_IO, "not enough memory"));
+		exit(tool_fail(TOOL_IO, "not enough memory"));
 	XXH3_64bits_reset(&h->state);
 	return h;
 }

@@ -94,11 +94,11 @@ static int lock(const struct image *img)
 	if (img->writable) {
 		if (fcntl(img->fd, F_OFD_SETLK, &l) == 0 || (errno != EAGAIN && errno != EACCES))
 			return TOOL_OK;
-		return fail(TOOL_REFUSED, "%s: in use by another program (a running machine?); nothing was changed",
+		return tool_fail(TOOL_REFUSED, "%s: in use by another program (a running machine?); nothing was changed",
 			    img->name);
 	}
 	if (fcntl(img->fd, F_OFD_GETLK, &l) == 0 && l.l_type != F_UNLCK)
-		fail(0, "warning: %s is in use by another program: what it writes meanwhile may look like damage", img->name);
+		tool_fail(0, "warning: %s is in use by another program: what it writes meanwhile may look like damage", img->name);
 	return TOOL_OK;
 }
 
@@ -107,12 +107,12 @@ static int size_find(struct image *img)
 	struct stat st;
 
 	if (fstat(img->fd, &st))
-		return fail(TOOL_IO, "%s: %s", img->name, strerror(errno));
+		return tool_fail(TOOL_IO, "%s: %s", img->name, strerror(errno));
 	if (S_ISDIR(st.st_mode))
-		return fail(TOOL_IO, "%s: is a directory", img->name);
+		return tool_fail(TOOL_IO, "%s: is a directory", img->name);
 	img->bytes = (uint64_t)st.st_size;
 	if (S_ISBLK(st.st_mode) && ioctl(img->fd, BLKGETSIZE64, &img->bytes))
-		return fail(TOOL_IO, "%s: its size is not known: %s", img->name, strerror(errno));
+		return tool_fail(TOOL_IO, "%s: its size is not known: %s", img->name, strerror(errno));
 	return TOOL_OK;
 }
 
@@ -133,11 +133,11 @@ static int partition_find(struct image *img)
 		img->dev.blocks = (p.last - p.first + 1) * GPT_SECTOR / BLK_SIZE;
 		return TOOL_OK;
 	case GPT_DAMAGED:
-		return fail(TOOL_NO_STORE, "%s: both partition tables are damaged", img->name);
+		return tool_fail(TOOL_NO_STORE, "%s: both partition tables are damaged", img->name);
 	case GPT_NO_PARTITION:
-		return fail(TOOL_NO_STORE, "%s: no partition of type 50455244-5552-4500-8c4b-3a0e5f1d7c21", img->name);
+		return tool_fail(TOOL_NO_STORE, "%s: no partition of type 50455244-5552-4500-8c4b-3a0e5f1d7c21", img->name);
 	}
-	return fail(TOOL_IO, "%s: its partition table cannot be read: %s", img->name, strerror(errno));
+	return tool_fail(TOOL_IO, "%s: its partition table cannot be read: %s", img->name, strerror(errno));
 }
 
 int image_open(struct image *img, const char *name, bool write)
@@ -151,7 +151,7 @@ int image_open(struct image *img, const char *name, bool write)
 	img->tail = &img->head;
 	img->fd = open(name, (write ? O_RDWR : O_RDONLY) | O_CLOEXEC);
 	if (img->fd < 0)
-		return fail(TOOL_IO, "%s: %s", name, strerror(errno));
+		return tool_fail(TOOL_IO, "%s: %s", name, strerror(errno));
 	status = size_find(img);
 	if (status == TOOL_OK)
 		status = lock(img);
@@ -167,6 +167,6 @@ int image_close(struct image *img)
 	bool bad = img->writable && fsync(img->fd) != 0;
 
 	if (close(img->fd) || bad)
-		return fail(TOOL_IO, "%s: %s", img->name, strerror(errno));
+		return tool_fail(TOOL_IO, "%s: %s", img->name, strerror(errno));
 	return TOOL_OK;
 }

@@ -46,7 +46,7 @@ static int number_option(const char *name, const char *text, uint64_t *value)
 {
 	if (number_parse(text, value) && *value)
 		return TOOL_OK;
-	return fail(TOOL_USAGE, "--%s: not a number above 0: %s", name, text);
+	return tool_fail(TOOL_USAGE, "--%s: not a number above 0: %s", name, text);
 }
 
 static int options_parse(int argc, char **argv, struct options *o)
@@ -95,14 +95,14 @@ int main(int argc, char **argv)
 		if (!strcmp(commands[i].name, o.command))
 			command = &commands[i];
 	if (!command)
-		return fail(TOOL_USAGE, "unknown command %s; perdurectl --help lists them", o.command);
+		return tool_fail(TOOL_USAGE, "unknown command %s; perdurectl --help lists them", o.command);
 	if (argc - optind < 2)
-		return fail(TOOL_USAGE, "%s: which image? perdurectl %s %s", o.command, o.command, command->arguments);
+		return tool_fail(TOOL_USAGE, "%s: which image? perdurectl %s %s", o.command, o.command, command->arguments);
 	o.image = argv[optind + 1];
 	o.args = argv + optind + 2;
 	o.argc = argc - optind - 2;
 	status = command->run(&o);
 	if (fflush(stdout) || ferror(stdout))
-		return fail(TOOL_IO, "the standard output cannot be written");
+		return tool_fail(TOOL_IO, "the standard output cannot be written");
 	return status;
 }

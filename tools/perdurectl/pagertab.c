@@ -47,7 +47,7 @@ int pagertab_open(struct pagertab *p, struct world *w)
 		return TOOL_NOT_FOUND;
 	p->tasks = calloc(LIMIT_TASKS, sizeof(struct task));
 	if (!p->tasks)
-		return fail(TOOL_IO, "not enough memory");
+		return tool_fail(TOOL_IO, "not enough memory");
 	for (uint32_t i = 0; i < LIMIT_TASKS; i++) {
 		struct task *t = &p->tasks[i];
 		uint64_t at = (uintptr_t)p->anchor.tasks + i * sizeof *t;
@@ -115,10 +115,10 @@ int pagertab_regions(const struct pagertab *p, const struct task *task, struct r
 	if (!n)
 		return TOOL_OK;
 	if (n > LIMIT_REGIONS)
-		return fail(TOOL_DAMAGED, "task %" PRIu64 ": its list of regions makes no sense", (uint64_t)task->id);
+		return tool_fail(TOOL_DAMAGED, "task %" PRIu64 ": its list of regions makes no sense", (uint64_t)task->id);
 	*list = calloc(n, sizeof **list);
 	if (!*list)
-		return fail(TOOL_IO, "not enough memory");
+		return tool_fail(TOOL_IO, "not enough memory");
 	status = world_bytes(p->w, (uintptr_t)task->map.list, *list, n * sizeof **list);
 	if (status != STORE_OK) {
 		free(*list);
@@ -139,7 +139,7 @@ int pagertab_object(const struct pagertab *p, const struct region *r, struct obj
 	if (status != STORE_OK)
 		return world_fail(p->w, status, "the pager's record of a memory object");
 	if (!o->pages || r->source >= o->pages || (r->end - r->start) / STORE_PAGE > o->pages - r->source)
-		return fail(TOOL_DAMAGED, "the region at 0x%" PRIx64 " does not fit its object", r->start);
+		return tool_fail(TOOL_DAMAGED, "the region at 0x%" PRIx64 " does not fit its object", r->start);
 	return TOOL_OK;
 }
 

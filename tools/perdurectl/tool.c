@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-int fail(int status, const char *format, ...)
+int tool_fail(int status, const char *format, ...)
 {
 	va_list args;
 

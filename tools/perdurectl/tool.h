@@ -2,7 +2,7 @@
  * What all of perdurectl shares: exit statuses, options, error messages.
  *
  * A subcommand is a function that gets the options and returns an exit status. It opens the image itself, read-only unless
- * its purpose is to write. Whatever goes wrong is said once, by fail, where it is found; its result is
+ * its purpose is to write. Whatever goes wrong is said once, by tool_fail, where it is found; its result is
  * the exit status, handed up.
  */
 #ifndef TOOL_H
@@ -36,7 +36,7 @@ struct options {
 };
 
 /* Print "perdurectl: ..." on the standard error and return the status. */
-int fail(int status, const char *format, ...) __attribute__((format(printf, 2, 3)));
+int tool_fail(int status, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 /* A number in decimal, or hexadecimal with 0x; sizes may end in K, M, G, T. False: it is none. */
 bool number_parse(const char *text, uint64_t *value);

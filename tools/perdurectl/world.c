@@ -24,7 +24,7 @@ int world_prepare(struct world *w, struct image *img)
 	if (!w->arena || store_init(w->arena, bytes, &img->dev, &w->st) != STORE_OK) {
 		free(w->arena);
 		w->arena = NULL;
-		return fail(TOOL_IO, "not enough memory for a store of %" PRIu64 " blocks", img->dev.blocks);
+		return tool_fail(TOOL_IO, "not enough memory for a store of %" PRIu64 " blocks", img->dev.blocks);
 	}
 	return TOOL_OK;
 }
@@ -34,14 +34,14 @@ static int mount_fail(const struct world *w, int status, uint64_t generation)
 	const struct store_mount *m = &w->mount;
 
 	if (status == STORE_NO_GENERATION)
-		return fail(TOOL_NOT_FOUND, "%s: generation %" PRIu64 " is not kept (see perdurectl list)", w->img->name,
+		return tool_fail(TOOL_NOT_FOUND, "%s: generation %" PRIu64 " is not kept (see perdurectl list)", w->img->name,
 			    generation);
 	if (status == STORE_DEAD || status == STORE_FUTURE || status == STORE_TOO_SMALL)
 		for (unsigned i = 0; i < 2; i++)
 			if (m->slots[i].why)
-				fail(0, "%s: superblock %u (block %u): %s, block %" PRIu64, w->img->name, i,
+				tool_fail(0, "%s: superblock %u (block %u): %s, block %" PRIu64, w->img->name, i,
 				     FMT_SUPER_BLOCK(i), m->slots[i].why, m->slots[i].bad_block);
-	return fail(status == STORE_EIO ? TOOL_IO : TOOL_NO_STORE, "%s: %s", w->img->name, store_strerror(status));
+	return tool_fail(status == STORE_EIO ? TOOL_IO : TOOL_NO_STORE, "%s: %s", w->img->name, store_strerror(status));
 }
 
 static void fell_back_say(const struct world *w)
@@ -49,7 +49,7 @@ static void fell_back_say(const struct world *w)
 	const struct store_mount *m = &w->mount;
 	unsigned other = 1 - m->slot;
 
-	fail(0, "%s: superblock %u, generation %" PRIu64 ", cannot be used: %s, block %" PRIu64 "; taking generation %" PRIu64,
+	tool_fail(0, "%s: superblock %u, generation %" PRIu64 ", cannot be used: %s, block %" PRIu64 "; taking generation %" PRIu64,
 	     w->img->name, other, m->slots[other].generation, m->slots[other].why ? m->slots[other].why : "?",
 	     m->slots[other].bad_block, m->generation);
 }
@@ -84,13 +84,13 @@ int world_fail(const struct world *w, int status, const char *what)
 {
 	switch (status) {
 	case STORE_EIO:
-		return fail(TOOL_IO, "%s: %s: input/output error", w->img->name, what);
+		return tool_fail(TOOL_IO, "%s: %s: input/output error", w->img->name, what);
 	case STORE_FULL:
-		return fail(TOOL_IO, "%s: %s: the partition is full", w->img->name, what);
+		return tool_fail(TOOL_IO, "%s: %s: the partition is full", w->img->name, what);
 	case STORE_EINVAL:
-		return fail(TOOL_NOT_FOUND, "%s: %s: beyond the end", w->img->name, what);
+		return tool_fail(TOOL_NOT_FOUND, "%s: %s: beyond the end", w->img->name, what);
 	}
-	return fail(TOOL_DAMAGED, "%s: %s: %s", w->img->name, what, store_strerror(status));
+	return tool_fail(TOOL_DAMAGED, "%s: %s: %s", w->img->name, what, store_strerror(status));
 }
 
 unsigned world_kept(const struct world *w, const struct fmt_generation **list)
