@@ -139,7 +139,7 @@ void fault_user(struct thread *t, vaddr_t va, vaddr_t ip, u32 rights)
 		return;
 	}
 	if (thread_is_ckptserver(t))
-		ckptserver_crash("page fault at 0x%lx, ip 0x%lx, rights %u, thread %u", va, ip, rights, t->no);
+		residual_crash("ckptserver: page fault at 0x%lx, ip 0x%lx, rights %u, thread %u", va, ip, rights, t->no);
 	t->tcb->fault_addr = va;
 	t->tcb->fault_ip = ip;
 	t->tcb->fault_rights = rights;
@@ -156,7 +156,7 @@ void fault_exception(struct thread *t)
 	tid_t handler = t->utcb->exception_handler;
 
 	if (thread_is_ckptserver(t))
-		ckptserver_crash("exception %lu, error %lx, ip 0x%lx, thread %u", t->tcb->frame.vector,
+		residual_crash("ckptserver: exception %lu, error %lx, ip 0x%lx, thread %u", t->tcb->frame.vector,
 			t->tcb->frame.error, t->tcb->frame.rip, t->no);
 	if (handler == L4_NILTHREAD) {
 		printk("[thread] exception vector=%lu error=0x%lx\n", t->tcb->frame.vector, t->tcb->frame.error);

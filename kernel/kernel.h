@@ -13,8 +13,8 @@ void log_char(char c);
 /* A bug of the kernel's own: prints "[panic] file:line: text" and the state, and stops the machine; with the option
  * panic=reboot it reboots, and recovers from the last checkpoint. */
 _Noreturn void panic_at(const char *file, int line, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
-/* ckptserver has failed: says why and reboots the machine, which recovers (with panic.exit: ends the emulator). */
-_Noreturn void ckptserver_crash(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+/* A residual server (ckptserver, a driver) has failed: says why and reboots the machine, which recovers (with panic.exit: ends the emulator). */
+_Noreturn void residual_crash(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 #define panic(...)      panic_at(__FILE__, __LINE__, __VA_ARGS__)
 #define ASSERT(x)       do { if (unlikely(!(x))) panic("assertion failed: %s", #x); } while (0)
 #if DEBUG

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  * Printing (to x86/uart.c), and the two ends of the world: the kernel's own mistake (panic_at) and a ckptserver that crashed
- * or hangs (ckptserver_crash), after which the machine reboots and recovers.
+ * or hangs (residual_crash), after which the machine reboots and recovers.
  */
 #include <stdarg.h>
 #include "kernel/kernel.h"
@@ -105,14 +105,14 @@ _Noreturn void panic_at(const char *file, int line, const char *fmt, ...)
 	end(how && !strncmp(how, "reboot", 6));
 }
 
-_Noreturn void ckptserver_crash(const char *fmt, ...)
+_Noreturn void residual_crash(const char *fmt, ...)
 {
 	va_list ap;
 
 	if (ending)
 		arch_halt();
 	ending = true;
-	printk("\n[panic] ckptserver: ");
+	printk("\n[panic] ");
 	va_start(ap, fmt);
 	vprint(fmt, ap);
 	va_end(ap);

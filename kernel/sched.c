@@ -279,7 +279,7 @@ bool sched_handoff(struct thread *t)
 static void watchdog(const struct thread *t)
 {
 	if (t == sigma0_thread && ++sigma0_slices > WATCHDOG_SLICES)
-		ckptserver_crash("hangs at ip 0x%lx", t->tcb->frame.rip);
+		residual_crash("ckptserver: hangs at ip 0x%lx", t->tcb->frame.rip);
 }
 
 /* Should the current thread make way? */

@@ -144,6 +144,8 @@ void thread_stop(struct thread *t, const char *reason)
 	if (t->tcb)
 		printk(" rip=0x%lx rsp=0x%lx", t->tcb->frame.rip, t->tcb->frame.rsp);
 	printk("\n");
+	if (t->flags & TF_RESIDENT)
+		residual_crash("residual thread %u: %s", t->no, reason);
 	/* The saved flag needs a current entry; otherwise this boot remembers, and the next finds out again. */
 	if (thread_check_entry(t, &w))
 		t->tte->flags |= TTE_STOPPED;
