@@ -176,6 +176,7 @@ static void commit(struct maker *m, uint64_t clock_us)
 static void world_make(void)
 {
 	static uint8_t page[STORE_PAGE];
+	struct store_op op = { 0 };
 	struct maker m;
 
 	unlink(image);
@@ -187,6 +188,7 @@ static void world_make(void)
 	memset(page, 'a', sizeof page);
 	put(&m, 16, MEMORY_PAGE, page, sizeof page);
 	put(&m, 99, 5, page, sizeof page);
+	assert_int_equal(store_sync(m.w.st, &op, store_boot(m.w.st, &op)), STORE_OK);
 	commit(&m, 5000000);
 	memcpy(page, "second", 6);
 	put(&m, 16, MEMORY_PAGE, page, sizeof page);
@@ -272,6 +274,9 @@ static void test_ls(void **state)
 	says("rbx 0000001234567890");
 	assert_int_equal(RUN(cmd_ls, .json = true), TOOL_OK);
 	says("\"name\": \"worker\"");
+	assert_int_equal(RUN(cmd_ls, .task = "worker"), TOOL_OK);
+	says("0000000000400000 0000000000403000 rwx         3         1");
+	assert_int_equal(RUN(cmd_ls, .task = "8"), TOOL_NOT_FOUND);
 }
 
 static void test_dump(void **state)
@@ -440,6 +445,7 @@ static void test_hostile_tables(void **state)
 		world_close(&m.w);
 		image_close(&m.img);
 		RUN(cmd_ls);
+		RUN(cmd_ls, .task = "worker");
 		RUN(cmd_diff);
 		RUN_WITH(cmd_dump, (char[]){ "0x400000" }, .task = "7");
 		RUN(cmd_core, .task = "7", .output = scratch);

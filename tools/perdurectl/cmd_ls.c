@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <l4/types.h>
+
 #include "json.h"
 #include "objects.h"
 #include "pagertab.h"
@@ -153,6 +155,78 @@ static void tasks_list(const struct listing *l)
 	}
 }
 
+/* Pages of a region that have been given out. */
+static uint64_t touched_count(const struct listing *l, const struct task *t, const struct region *r)
+{
+	static struct task_page page;
+	struct object o;
+	uint64_t n = 0;
+
+	if (!r->object || pagertab_object(&l->pager, r, &o) != TOOL_OK)
+		return 0;
+	for (uint64_t a = r->start; n < o.touched && a < r->end; a += STORE_PAGE)
+		n += pagertab_page(&l->pager, t, a, &page) == TOOL_OK && page.at;
+	return n;
+}
+
+static void region_show(const struct listing *l, const struct task *t, const struct region *r)
+{
+	char rights[4] = { r->rights & L4_RIGHT_R ? 'r' : '-', r->rights & L4_RIGHT_W ? 'w' : '-',
+			   r->rights & L4_RIGHT_X ? 'x' : '-', 0 };
+
+	if (!l->o->json) {
+		printf("%016" PRIx64 " %016" PRIx64 " %s %9" PRIu64, r->start, r->end, rights, (r->end - r->start) / STORE_PAGE);
+		if (r->object)
+			printf(" %9" PRIu64 "\n", touched_count(l, t, r));
+		else
+			printf("  mirrors task %" PRIu64 " at %" PRIx64 "\n", r->mirrored, r->source);
+		return;
+	}
+	json_object(NULL);
+	json_hex("start", r->start);
+	json_hex("end", r->end);
+	json_string("rights", rights);
+	json_number("pages", (r->end - r->start) / STORE_PAGE);
+	if (r->object)
+		json_number("touched", touched_count(l, t, r));
+	else
+		json_number("mirrors", r->mirrored);
+	json_end();
+}
+
+/* ls --task: the task's address space. */
+static int regions_list(struct listing *l)
+{
+	const struct task *t;
+	struct region *list;
+	unsigned count;
+	int status = pagertab_open(&l->pager, &l->w);
+
+	if (status != TOOL_OK)
+		return tool_fail(status, "no tables of the pager found: another root task, or another version of it");
+	t = pagertab_find(&l->pager, l->o->task);
+	if (!t)
+		status = tool_fail(TOOL_NOT_FOUND, "no task %s in generation %" PRIu64, l->o->task, l->w.mount.generation);
+	else
+		status = pagertab_regions(&l->pager, t, &list, &count);
+	if (status != TOOL_OK) {
+		pagertab_close(&l->pager);
+		return status;
+	}
+	if (l->o->json)
+		json_list(NULL);
+	else
+		printf("task %" PRIu64 " %s\n%-16s %-16s %-3s %9s %9s\n", (uint64_t)t->id, t->name, "start", "end", "", "pages",
+		       "touched");
+	for (unsigned i = 0; i < count; i++)
+		region_show(l, t, &list[i]);
+	if (l->o->json)
+		json_end();
+	free(list);
+	pagertab_close(&l->pager);
+	return TOOL_OK;
+}
+
 static int list(struct listing *l)
 {
 	int status, tables = pagertab_open(&l->pager, &l->w);
@@ -192,7 +266,7 @@ int cmd_ls(const struct options *o)
 		return status;
 	status = world_open(&l.w, &img, o->generation);
 	if (status == TOOL_OK) {
-		status = list(&l);
+		status = o->task ? regions_list(&l) : list(&l);
 		world_close(&l.w);
 	}
 	image_close(&img);

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "check.h"
+#include "hash.h"
 #include "json.h"
 #include "tool.h"
 #include "world.h"
@@ -132,6 +133,46 @@ static uint64_t check_slots(const struct world *w, const struct verify *v)
 	return bad;
 }
 
+static void boot_problem(const struct verify *v, unsigned copy, const char *what)
+{
+	if (!v->json) {
+		printf("boot counter %u (block %u): %s\n", copy, FMT_BOOT_BLOCK(copy), what);
+		return;
+	}
+	json_object(NULL);
+	json_string("what", what);
+	json_string("part", "boot counter");
+	json_number("block", FMT_BOOT_BLOCK(copy));
+	json_end();
+}
+
+/* A copy is whole, or was never written: the second one is with the second boot. */
+static uint64_t check_boots(struct world *w, const struct verify *v)
+{
+	static struct fmt_boot b, zero;
+	uint64_t bad = 0, sum;
+
+	for (unsigned copy = 0; copy < 2; copy++) {
+		const char *what = NULL;
+
+		if (world_block(w, FMT_BOOT_BLOCK(copy), &b) != STORE_OK) {
+			what = "cannot be read";
+		} else if (memcmp(&b, &zero, sizeof b)) {
+			sum = b.sum;
+			b.sum = 0;
+			if (hash_of(&b, sizeof b) != sum)
+				what = "does not match its checksum";
+			else if (b.magic != FMT_BOOT_MAGIC || b.copy != copy || memcmp(b.uuid, w->mount.uuid, sizeof b.uuid))
+				what = "is another store's, or stands in the wrong place";
+		}
+		if (!what)
+			continue;
+		bad++;
+		boot_problem(v, copy, what);
+	}
+	return bad;
+}
+
 static int verify_all(struct world *w, struct verify *v, uint64_t generation)
 {
 	const struct fmt_generation *list;
@@ -142,7 +183,7 @@ static int verify_all(struct world *w, struct verify *v, uint64_t generation)
 		json_object(NULL);
 		json_list("problems");
 	}
-	problems = check_slots(w, v);
+	problems = check_slots(w, v) + check_boots(w, v);
 	for (unsigned i = 0; i < count; i++) {
 		if (generation && list[i].generation != generation)
 			continue;

@@ -18,7 +18,7 @@ static const struct command commands[] = {
 	{ "info", "IMAGE", "what the partition is: identity, size, superblocks, space", cmd_info },
 	{ "list", "IMAGE", "the generations kept", cmd_list },
 	{ "verify", "IMAGE [-g GEN]", "read and check every block of every generation kept", cmd_verify },
-	{ "ls", "IMAGE [-g GEN] [-r]", "tasks and threads: state, partner, deadline; -r: registers", cmd_ls },
+	{ "ls", "IMAGE [-g GEN] [-r | --task T]", "tasks and threads; -r: registers; a task's address space", cmd_ls },
 	{ "dump", "IMAGE [-g GEN] (--task T | --store | --object O) [ADDRESS [BYTES]]", "memory, or a kernel object", cmd_dump },
 	{ "core", "IMAGE [-g GEN] (--task T | --thread N | --store) [-o FILE]", "a core file for gdb", cmd_core },
 	{ "diff", "IMAGE [OLD [NEW]]", "what changed between two generations", cmd_diff },

@@ -112,6 +112,11 @@ int world_page(struct world *w, uint32_t client, uint64_t vpn, void *page, bool 
 	return status;
 }
 
+int world_block(struct world *w, uint64_t block, void *content)
+{
+	return sync_io(w->st, BLK_READ, block, content);
+}
+
 int world_bytes(struct world *w, uint64_t address, void *buf, size_t bytes)
 {
 	static uint8_t page[STORE_PAGE];

@@ -36,6 +36,9 @@ unsigned world_kept(const struct world *w, const struct fmt_generation **list);
 /* Read a page; a page that does not exist is zero, *exists says so (it may be NULL). Store status. */
 int world_page(struct world *w, uint32_t client, uint64_t vpn, void *page, bool *exists);
 
+/* Read a block of the partition as it is. */
+int world_block(struct world *w, uint64_t block, void *content);
+
 /* Read bytes of the root task's store. Store status; STORE_EINVAL beyond its end. */
 int world_bytes(struct world *w, uint64_t address, void *buf, size_t bytes);
 
