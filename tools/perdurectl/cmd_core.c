@@ -306,7 +306,9 @@ static int regions_write(struct coring *c)
 	int status = pagertab_regions(&c->pager, c->task, &list, &count);
 
 	for (unsigned i = 0; status == TOOL_OK && i < count; i++) {
-		for (uint64_t a = list[i].start; status == TOOL_OK && a < list[i].end; a += STORE_PAGE) {
+		uint64_t end = list[i].end, a = pagertab_next(&c->pager, c->task, list[i].start, end);
+
+		for (; status == TOOL_OK && a < end; a = pagertab_next(&c->pager, c->task, a + STORE_PAGE, end)) {
 			status = pagertab_page(&c->pager, c->task, a, &page);
 			if (status == TOOL_OK && page.touched)
 				status = page_write(c, a, page.content);

@@ -159,13 +159,13 @@ static void tasks_list(const struct listing *l)
 static uint64_t touched_count(const struct listing *l, const struct task *t, const struct region *r)
 {
 	static struct task_page page;
-	struct object o;
-	uint64_t n = 0;
+	uint64_t n = 0, a = pagertab_next(&l->pager, t, r->start, r->end);
 
-	if (!r->object || pagertab_object(&l->pager, r, &o) != TOOL_OK)
-		return 0;
-	for (uint64_t a = r->start; n < o.touched && a < r->end; a += STORE_PAGE)
-		n += pagertab_page(&l->pager, t, a, &page) == TOOL_OK && page.at;
+	for (; a < r->end; a = pagertab_next(&l->pager, t, a + STORE_PAGE, r->end)) {
+		if (pagertab_page(&l->pager, t, a, &page) != TOOL_OK)
+			break;
+		n += page.at != 0;
+	}
 	return n;
 }
 

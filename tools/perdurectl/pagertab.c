@@ -39,8 +39,23 @@ static bool anchor_known(const struct pager_anchor *a)
 	       a->object_bytes == sizeof(struct object) && a->thread_chunk == THREAD_CHUNK;
 }
 
+/* The regions of the task looked at last. */
+static struct {
+	const struct task *task;
+	struct region     *list;
+	unsigned           count;
+	int                status;
+} recent;
+
+static void recent_forget(void)
+{
+	free(recent.list);
+	memset(&recent, 0, sizeof recent);
+}
+
 int pagertab_open(struct pagertab *p, struct world *w)
 {
+	recent_forget();
 	memset(p, 0, sizeof *p);
 	p->w = w;
 	if (!w->has_record || !anchor_find(w, &p->anchor) || !anchor_known(&p->anchor))
@@ -61,6 +76,7 @@ int pagertab_open(struct pagertab *p, struct world *w)
 
 void pagertab_close(struct pagertab *p)
 {
+	recent_forget();
 	free(p->tasks);
 	p->tasks = NULL;
 }
@@ -192,18 +208,26 @@ static int object_page(const struct pagertab *p, const struct region *r, uint64_
 	return status == STORE_OK ? TOOL_OK : world_fail(p->w, status, "a page of the task");
 }
 
+static int recent_load(const struct pagertab *p, const struct task *task)
+{
+	if (recent.task != task) {
+		recent_forget();
+		recent.task = task;
+		recent.status = pagertab_regions(p, task, &recent.list, &recent.count);
+	}
+	return recent.status;
+}
+
 int pagertab_page(const struct pagertab *p, const struct task *task, uint64_t address, struct task_page *page)
 {
 	memset(page, 0, sizeof *page);
 	for (unsigned depth = 0; depth < LIMIT_MIRROR_DEPTH && task; depth++) {
-		struct region *list, r = { 0 };
-		unsigned count;
-		int status = pagertab_regions(p, task, &list, &count);
+		struct region r = { 0 };
+		int status = recent_load(p, task);
 
-		for (unsigned i = 0; i < count; i++)
-			if (list[i].start <= address && address < list[i].end)
-				r = list[i];
-		free(list);
+		for (unsigned i = 0; i < recent.count; i++)
+			if (recent.list[i].start <= address && address < recent.list[i].end)
+				r = recent.list[i];
 		if (status != TOOL_OK)
 			return status;
 		if (!r.end)
@@ -214,4 +238,68 @@ int pagertab_page(const struct pagertab *p, const struct task *task, uint64_t ad
 		task = by_id(p, r.mirrored);
 	}
 	return TOOL_NOT_FOUND;
+}
+
+/* ---- Looking for content ---- */
+
+/* Does a file fill one of these pages? */
+static bool filled(const struct object *o, uint64_t first, uint64_t end)
+{
+	return o->bytes && o->length && o->skew / STORE_PAGE < end && (o->skew + o->length - 1) / STORE_PAGE >= first;
+}
+
+static uint64_t object_next(const struct pagertab *p, const struct region *r, uint64_t from, uint64_t end)
+{
+	uint64_t base = (r->start / STORE_PAGE) - r->source, index = from / STORE_PAGE - base, last = end / STORE_PAGE - base;
+	uint64_t bits, word;
+	struct object o;
+
+	if (pagertab_object(p, r, &o) != TOOL_OK)
+		return from;
+	bits = o.pages <= OBJECT_INLINE_BITS ? (uintptr_t)r->object + offsetof(struct object, inline_bits) : (uintptr_t)o.bits;
+	while (index < last) {
+		uint64_t stop = (index / 64 + 1) * 64;
+
+		if (world_bytes(p->w, bits + index / 64 * 8, &word, 8) != STORE_OK)
+			break;
+		word >>= index % 64;
+		for (; index < stop && index < last && (word || filled(&o, index, stop)); index++, word >>= 1)
+			if (word & 1 || filled(&o, index, index + 1))
+				return (index + base) * STORE_PAGE;
+		if (index < stop)
+			index = stop;
+	}
+	return index < last ? (index + base) * STORE_PAGE : end;
+}
+
+static uint64_t space_next(const struct pagertab *p, const struct task *task, uint64_t from, uint64_t end, unsigned depth)
+{
+	struct region *list;
+	uint64_t found = end;
+	unsigned count;
+
+	if (pagertab_regions(p, task, &list, &count) != TOOL_OK)
+		return end;
+	for (unsigned i = 0; i < count && found == end; i++) {
+		const struct region *r = &list[i];
+		uint64_t a = from > r->start ? from : r->start, e = end < r->end ? end : r->end, at = e;
+		const struct task *other = r->object ? NULL : by_id(p, r->mirrored);
+
+		if (a >= e)
+			continue;
+		if (r->object)
+			at = object_next(p, r, a, e);
+		else if (other && depth < LIMIT_MIRROR_DEPTH && r->source <= TASK_SPACE_END && !(r->source % STORE_PAGE))
+			at = space_next(p, other, a - r->start + r->source, e - r->start + r->source, depth + 1) - r->source +
+			     r->start;
+		if (at < e)
+			found = at;
+	}
+	free(list);
+	return found;
+}
+
+uint64_t pagertab_next(const struct pagertab *p, const struct task *task, uint64_t from, uint64_t end)
+{
+	return space_next(p, task, from, end, 0);
 }
