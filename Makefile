@@ -94,6 +94,7 @@ TEST_SRC_cow_test   := ckptserver/cow.c ckptserver/pages.c ckptserver/objcheck.c
 TEST_SRC_ckptserver_test := ckptserver/archive.c ckptserver/objcheck.c
 TEST_SRC_boot_test  := boot/bootinfo.c boot/multiboot.c
 TEST_SRC_elf_loader_test := boot/uefi/elf.c
+TEST_SRC_kernel_test := kernel/event.c kernel/object.c kernel/wakeup.c
 TEST_SRC_mapdb_test := kernel/ptab.c kernel/mapdb.c kernel/mapdb_evict.c kernel/mapdb_check.c
 TEST_SRC_mapdb_model_test := $(TEST_SRC_mapdb_test)
 TEST_SRC_pager_test := $(addprefix pager/,archive.c elfimage.c mem.c pool.c object.c region.c startblock.c)
