@@ -97,8 +97,11 @@ int cmd_prune(const struct options *o)
 
 static int file_create(const char *name, uint64_t bytes)
 {
-	int fd = open(name, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+	int fd;
 
+	if (bytes / BLK_SIZE < STORE_MIN_BLOCKS)
+		return tool_fail(TOOL_NO_STORE, "%s: not made: a store has at least 8 MiB", name);
+	fd = open(name, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
 	if (fd < 0)
 		return tool_fail(errno == EEXIST ? TOOL_REFUSED : TOOL_IO, "%s: %s", name, strerror(errno));
 	if (ftruncate(fd, (off_t)(bytes / BLK_SIZE * BLK_SIZE))) {
