@@ -92,6 +92,7 @@ TEST_SRC_options_test := ckptserver/options.c
 TEST_SRC_gpt_test   := ckptserver/gpt.c
 TEST_SRC_cow_test   := ckptserver/cow.c ckptserver/pages.c ckptserver/objcheck.c
 TEST_SRC_ckptserver_test := ckptserver/archive.c ckptserver/objcheck.c
+TEST_SRC_kobj_test  := ckptserver/kobj.c ckptserver/pages.c
 TEST_SRC_boot_test  := boot/bootinfo.c boot/multiboot.c
 TEST_SRC_elf_loader_test := boot/uefi/elf.c
 TEST_SRC_kernel_test := kernel/event.c kernel/object.c kernel/wakeup.c

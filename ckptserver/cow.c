@@ -291,6 +291,8 @@ static void put(struct store *st, uint16_t b)
 	u->op.vpn = KEY_VPN(key);
 	u->op.buf = u->data;
 	u->op.done = put_done;
+	if (u->remove && u->op.unwritten)
+		store_put_forget(st, &u->op);   /* its range has become volatile since the put failed */
 	status = u->remove ? store_remove(st, &u->op) : store_put(st, &u->op);
 	if (status != STORE_PENDING)
 		put_result(b, status);

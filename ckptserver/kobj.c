@@ -209,6 +209,7 @@ static void fresh(uint32_t obj)
 		return;
 	}
 	p = page_of(f);
+	defer(obj, DEFER_NOTHING);              /* a discard that waited for a frame was of its earlier life */
 	if (p->flags & PG_SUPPLIED)
 		return;                         /* asked for twice */
 	p->flags = (uint8_t)((p->flags & ~(PG_DEAD | PG_DOOMED)) | PG_SUPPLIED | PG_USED);
@@ -246,18 +247,25 @@ static void writable_too(uint32_t obj)
 		cow_writable(f);
 }
 
+/* The page left that frame before the event was read. Who waits looks again, and meets a fault; the frame must not
+ * stay writable, for its next page begins clean. */
+static void not_there(uint64_t pfn)
+{
+	fc_push(L4_FC_WRITABLE, pfn, 0);
+	fc_push(L4_FC_PROTECT, pfn, 0);
+}
+
 /* A thread that writes one of its objects writes all three before long: answering them together saves it two
  * more stops after each snapshot. */
 static void stale(uint64_t pfn)
 {
-	struct page *p;
+	struct page *p = page_valid(pfn) ? page_of((pfn_t)pfn) : NULL;
 	uint32_t obj, type;
 
-	if (!page_valid(pfn))
+	if (!p || p->flags & (PG_DEAD | PG_DOOMED | PG_LOADING)) {
+		not_there(pfn);
 		return;
-	p = page_of((pfn_t)pfn);
-	if (p->flags & (PG_DEAD | PG_DOOMED | PG_LOADING))
-		return;                         /* discarded meanwhile: nobody waits */
+	}
 	cow_writable((pfn_t)pfn);
 	p->flags |= PG_USED;
 	if (KEY_CLIENT(p->key) != CLIENT_KERNEL)

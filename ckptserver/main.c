@@ -121,6 +121,8 @@ void loop_drain(void)
 static void tick(uint64_t now)
 {
 	tick_tsc = now + time_ticks(TICK_US);
+	if (disk_interrupt())                   /* should one have been lost */
+		writer_wake();
 	commit_tick();
 	load_retry();
 	if (kobj_deferred())

@@ -51,6 +51,8 @@ enum send_result pagefault_answer(struct pending *p)
 	struct page *page = page_of(f);
 	enum send_result r;
 
+	if (!f)
+		return SEND_LATER;              /* answering another client took it: it is read again */
 	if (page->flags & (PG_DEAD | PG_DOOMED)) {
 		if (!cow_take(f))
 			return SEND_LATER;
@@ -62,8 +64,15 @@ enum send_result pagefault_answer(struct pending *p)
 			fc_push(L4_FC_WRITABLE, f, 0);
 	}
 	page->flags |= PG_MAPPED | PG_USED;
+	reclaim_keep(f);
 	r = send_map(p->client, (uint64_t)page_data(f), 12, p->address & ~(PAGE_BYTES - 1), L4_FullyAccessible);
+	reclaim_keep(0);
 	return r;
+}
+
+void pagefault_damaged(const struct pending *p)
+{
+	log_error("thread=%lu waits for ever: address=0x%lx is in a damaged page", L4_ThreadNo(p->client), p->address);
 }
 
 enum send_result pagefault_try(struct pending *p)
@@ -78,7 +87,8 @@ enum send_result pagefault_try(struct pending *p)
 		case LOAD_NO_FRAME:
 			return SEND_LATER;
 		case LOAD_DAMAGED:
-			return SEND_GONE;       /* said on the console; the thread waits for ever */
+			pagefault_damaged(p);
+			return SEND_GONE;
 		}
 		return pagefault_answer(p);
 	}

@@ -17,6 +17,8 @@ void pagefault_sigma0(L4_ThreadId_t client, L4_Fpage_t want);
 enum send_result pagefault_try(struct pending *p);
 /* The same when its page is known to be in memory. */
 enum send_result pagefault_answer(struct pending *p);
+/* Its page is damaged: names the thread, which gets no answer. */
+void pagefault_damaged(const struct pending *p);
 
 /* Size of the stores, in pages: faults beyond it are not answered. */
 void pagefault_set_limit(uint64_t pages);

@@ -121,7 +121,11 @@ static bool visit_page(struct pending *p, void *ctx)
 
 	if (p->kind != PENDING_FAULT || p->key != e->key)
 		return false;
-	return !e->there || pagefault_answer(p) != SEND_LATER;
+	if (!e->there) {
+		pagefault_damaged(p);
+		return true;
+	}
+	return pagefault_answer(p) != SEND_LATER;
 }
 
 void pending_page(uint64_t key, bool there)

@@ -12,6 +12,7 @@
 #include "commit.h"
 #include "cow.h"
 #include "discard.h"
+#include "io.h"
 #include "kobj.h"
 #include "log.h"
 #include "pending.h"
@@ -23,6 +24,7 @@
 #define LOW_WATER       256u            /* free frames below which clean pages are dropped */
 #define STEPS           32u             /* pages looked at per message */
 #define STEPS_URGENT    2048u
+#define COMPLAIN_US     5000000ul
 
 struct load_counters load_count;
 
@@ -31,6 +33,8 @@ static struct store_op *free_load;
 static bool loads_linked;
 static pfn_t queue_head, queue_tail, retry_head;
 static uint64_t hand;
+static pfn_t kept;
+static uint64_t silent_tsc;             /* until when no failed read is complained of */
 
 /* ---- Frames ---------------------------------------------------------------------------------- */
 
@@ -47,11 +51,16 @@ unsigned long reclaim_unmap(pfn_t f)
 	return seen & L4_FullyAccessible;
 }
 
+void reclaim_keep(pfn_t f)
+{
+	kept = f;
+}
+
 bool reclaim_page(pfn_t f, bool even_used)
 {
 	struct page *p = page_of(f);
 
-	if (p->flags & (PG_LOADING | PG_POSTPONED | PG_DEAD | PG_DOOMED) || p->buf)
+	if (f == kept || p->flags & (PG_LOADING | PG_POSTPONED | PG_DEAD | PG_DOOMED) || p->buf)
 		return false;
 	if (!even_used && (p->epoch || p->flags & PG_USED)) {
 		p->flags &= (uint8_t)~PG_USED;
@@ -149,6 +158,18 @@ static void load_damaged(pfn_t f, int status, uint64_t block)
 	page_drop(f);
 }
 
+/* It is read again at every tick; the line is not made again at every tick. */
+static void complain(uint64_t key)
+{
+	uint64_t now = rdtsc();
+
+	if (now < silent_tsc)
+		return;
+	silent_tsc = now + time_ticks(COMPLAIN_US);
+	log_error("page client=%u page=0x%lx cannot be read: %s; trying again", KEY_CLIENT(key), KEY_VPN(key),
+		  store_strerror(STORE_EIO));
+}
+
 /* The page is there, or will not come. */
 static void load_over(pfn_t f, int status, uint64_t block)
 {
@@ -156,6 +177,7 @@ static void load_over(pfn_t f, int status, uint64_t block)
 	uint64_t key = p->key;
 
 	if (status == STORE_EIO) {
+		complain(key);
 		p->wait_next = retry_head;
 		retry_head = f;
 		return;

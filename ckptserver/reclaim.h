@@ -17,6 +17,9 @@ pfn_t frame_get(uint64_t key, bool zero);
  * needed this moment, or dirty. */
 bool reclaim_page(pfn_t f, bool even_used);
 
+/* That page is not to be taken: it is being handed out, and the objects that takes may need frames. 0: none. */
+void reclaim_keep(pfn_t f);
+
 /* Revokes every mapping of the frame; returns the accesses (L4_RIGHT_*) made through them. */
 unsigned long reclaim_unmap(pfn_t f);
 

@@ -1,0 +1,138 @@
+/* SPDX-License-Identifier: BSD-2-Clause
+ * Properties: a kernel object made anew is never taken for its discarded earlier life, even if the discard had to wait
+ * for a frame; a stale event for a frame that has changed hands wakes its waiters and leaves no writable frame
+ * behind. Memory that runs out at random is the world here. Guards kobj.c.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <cmocka.h>
+
+#include <l4/framecontrol.h>
+
+#include "ckptserver/commit.h"
+#include "ckptserver/cow.h"
+#include "ckptserver/discard.h"
+#include "ckptserver/kobj.h"
+#include "ckptserver/log.h"
+#include "ckptserver/reclaim.h"
+#include "ckptserver/server.h"
+
+enum { OBJECTS = 8, STEPS = 20000 };
+
+#define RAM_BASE        0x100000000ul
+#define RAM_BYTES       (48ul << 20)
+#define TCB(i)          L4_OBJ(L4_OBJ_TCB, 128 + (i))
+#define EVENT(ev, name) ((uint64_t)(ev) << L4_EV_SHIFT | (name))
+
+uint32_t epoch_now = 1;
+static bool short_of_memory;
+static pfn_t held[OBJECTS];                     /* by the kernel */
+static uint64_t last_op[2], last_name[2];
+
+void fc_push(unsigned op, uint64_t name, uint64_t arg)
+{
+	last_op[0] = last_op[1], last_name[0] = last_name[1];
+	last_op[1] = op, last_name[1] = name;
+	if (op == L4_FC_SUPPLY_FRESH)
+		held[name - TCB(0)] = (pfn_t)arg;
+}
+
+bool commit_persistent(void) { return true; }
+bool commit_hopeless(void) { return false; }
+void log_error(const char *fmt, ...) { (void)fmt; fail(); }
+bool cow_take(pfn_t f) { page_of(f)->epoch = epoch_now; return true; }
+bool cow_writable(pfn_t f) { cow_take(f); fc_push(L4_FC_WRITABLE, f, 0); return true; }
+enum load_result load_start(uint64_t key) { (void)key; return LOAD_NO_FRAME; }
+void discard_client(uint32_t client) { (void)client; }
+
+pfn_t frame_get(uint64_t key, bool zero)
+{
+	return short_of_memory ? 0 : page_new(key, zero, 0);
+}
+
+/* Its hole is committed at once here, and the frame goes. */
+void cow_discard(pfn_t f)
+{
+	for (unsigned i = 0; i < OBJECTS; i++)
+		assert_int_not_equal(held[i], f);
+	page_drop(f);
+}
+
+static void a_discard_is_of_the_earlier_life(void **state)
+{
+	bool exists[OBJECTS] = { false };
+
+	(void)state;
+	for (unsigned n = 0; n < STEPS; n++) {
+		unsigned i = (unsigned)random() % OBJECTS;
+
+		short_of_memory = random() % 2;
+		if (random() % 4 == 0) {
+			kobj_retry();
+		} else if (exists[i] && held[i]) {
+			held[i] = 0;
+			exists[i] = false;
+			kobj_event(EVENT(L4_EV_DISCARD, TCB(i)));
+		} else if (!exists[i] && random() % 4 == 0) {
+			kobj_event(EVENT(L4_EV_DISCARD, TCB(i)));       /* of an object that stands on disk only */
+		} else if (!exists[i]) {
+			exists[i] = true;
+			kobj_event(EVENT(L4_EV_FRESH, TCB(i)));
+		}
+	}
+	short_of_memory = false;
+	kobj_retry();
+	assert_int_equal(kobj_deferred(), 0);
+	for (unsigned i = 0; i < OBJECTS; i++)
+		assert_int_equal(!!held[i], exists[i]);
+}
+
+static void stale_event_of_a_frame_that_changed_hands(void **state)
+{
+	pfn_t f = page_new(KEY(16, 5), false, 0);
+
+	(void)state;
+	page_of(f)->flags = PG_LOADING;
+	kobj_event(EVENT(L4_EV_STALE, f));
+	assert_int_equal(last_op[0], L4_FC_WRITABLE);
+	assert_int_equal(last_op[1], L4_FC_PROTECT);
+	assert_int_equal(last_name[0], f);
+	assert_int_equal(last_name[1], f);
+	assert_int_equal(page_of(f)->epoch, 0);
+	page_of(f)->flags = 0;
+	page_drop(f);
+	last_op[0] = last_op[1] = 0;
+	kobj_event(EVENT(L4_EV_STALE, f));
+	assert_int_equal(last_op[0], L4_FC_WRITABLE);
+	assert_int_equal(last_op[1], L4_FC_PROTECT);
+}
+
+static int set_up(void **state)
+{
+	static struct bootinfo bi;
+	void *at = (void *)(SIGMA0_PHYS_BASE + RAM_BASE);
+
+	(void)state;
+	if (mmap(at, RAM_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0) != at)
+		return -1;
+	bi.max_pfn = (RAM_BASE + RAM_BYTES) >> 12;
+	bi.free_count = 1;
+	bi.free[0] = (struct bootinfo_range){ RAM_BASE, RAM_BYTES };
+	srandom(7);
+	return pages_init(&bi) && kobj_init() ? 0 : -1;
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_discard_is_of_the_earlier_life),
+		cmocka_unit_test(stale_event_of_a_frame_that_changed_hands),
+	};
+
+	return cmocka_run_group_tests_name("kobj", tests, set_up, NULL);
+}
