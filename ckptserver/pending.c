@@ -13,6 +13,7 @@
 #include "server.h"
 
 #define ENTRIES         4096u
+#define FOR_REPLIES     1024u           /* of these nothing else may take: a reply that is lost is a thread that hangs */
 
 static struct pending *table;           /* entry 0 is not used */
 static uint16_t free_list, active;
@@ -49,7 +50,7 @@ struct pending *pending_add(enum pending_kind kind, L4_ThreadId_t client)
 {
 	uint16_t i = free_list;
 
-	if (!i)
+	if (!i || (kind != PENDING_REPLY && used >= ENTRIES - FOR_REPLIES))
 		return NULL;
 	free_list = table[i].next;
 	table[i] = (struct pending){ .client = client, .kind = (uint8_t)kind, .next = active };

@@ -137,8 +137,8 @@ bool request_message(L4_ThreadId_t client, uint64_t label, unsigned n, const uin
 		save(&r);
 		break;
 	case L4_CKPT_STAT:
-		if (request_send_stat(client) == SEND_LATER)
-			pending_add(PENDING_STAT, client);
+		if (request_send_stat(client) == SEND_LATER && !pending_add(PENDING_STAT, client))
+			answer(&r, L4_CKPT_BUSY, 0);
 		break;
 	case L4_CKPT_INTERVAL:
 		interval(&r);

@@ -58,7 +58,7 @@ void snapshot_over(void)
 
 void snapshot_put_off(uint64_t us)
 {
-	s.wanted = false;
+	s.wanted = pending_saves();             /* asked for since it failed, and perhaps there is no interval */
 	s.next_tsc = s.not_before = rdtsc() + time_ticks(us);
 }
 
