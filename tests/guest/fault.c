@@ -440,7 +440,7 @@ static void utcb_reader(void *arg)
 	L4_Set_ExceptionHandler(handler_id);
 	value = *(volatile word *)at;
 	test_delete(victim);
-	__asm__ volatile("lea 1f(%%rip), %%rbx\n\tmov (%2), %0\n1:" : "+a"(got) : "0"(got), "r"(at) : "rbx", "memory");
+	__asm__ volatile("lea 1f(%%rip), %%rbx\n\tmov (%1), %0\n1:" : "+a"(got) : "r"(at) : "rbx", "memory");
 	value = got;
 	done_flag = 1;
 }
