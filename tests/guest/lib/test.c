@@ -16,7 +16,9 @@ static volatile int may_abort;
 static volatile word checks, failures;
 static const struct test *current;
 /* Lines are built in one page of their own, so that printing touches a single mapping. */
-static char line[LINE] __attribute__((aligned(4096)));
+/* Begins with a newline: the console driver may be in the middle of something of its own. */
+static char buffer[1 + LINE] __attribute__((aligned(4096))) = "\n";
+#define line (buffer + 1)
 
 /* ---- Printing ---------------------------------------------------------------------------------- */
 
@@ -60,7 +62,7 @@ static void flush_line(char *at)
 {
 	at[0] = '\n';
 	at[1] = 0;
-	L4_KDB_PrintString(line);
+	L4_KDB_PrintString(buffer);
 }
 
 void test_print(const char *text)
