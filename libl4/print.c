@@ -6,7 +6,8 @@
 #include <l4/print.h>
 #include <l4/kdebug.h>
 
-#define PIECE	128		/* bytes handed to the output at once */
+#define PIECE	L4_KDB_TEXT_MAX	/* bytes handed to the output at once */
+#define TRIES	8		/* at a text whose page vanishes between our touch and the kernel's */
 
 struct sink {
 	char	     *to;
@@ -260,17 +261,36 @@ int snprintf(char *to, l4_size_t room, const char *format, ...)
 	return n;
 }
 
-static void output_kdebug(const char *text, l4_size_t bytes)
+/* As one call, so that nobody's text comes between; the reads bring its pages in. */
+static int print_whole(const char *text, l4_size_t bytes)
 {
-	while (bytes-- > 0)
-		L4_KDB_PrintChar(*text++);
+	for (int try = 0; try < TRIES; try++) {
+		(void)*(const volatile char *)text;
+		(void)*(const volatile char *)(text + bytes - 1);
+		if (L4_KDB_PrintText(text, bytes) == bytes)
+			return 1;
+	}
+	return 0;
 }
 
-static l4_output_fn *current_output = output_kdebug;
+void l4_output_kdebug(const char *text, l4_size_t bytes)
+{
+	while (bytes) {
+		l4_size_t piece = bytes < L4_KDB_TEXT_MAX ? bytes : L4_KDB_TEXT_MAX;
+
+		if (!print_whole(text, piece))
+			for (l4_size_t i = 0; i < piece; i++)
+				L4_KDB_PrintChar(text[i]);
+		text += piece;
+		bytes -= piece;
+	}
+}
+
+static l4_output_fn *current_output = l4_output_kdebug;
 
 void l4_set_output(l4_output_fn *output)
 {
-	current_output = output ? output : output_kdebug;
+	current_output = output ? output : l4_output_kdebug;
 }
 
 int l4_vprintf(const char *format, va_list args)

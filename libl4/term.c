@@ -5,7 +5,6 @@
 #include <l4/thread.h>
 #include <l4/ipc.h>
 #include <l4/message.h>
-#include <l4/kdebug.h>
 #include <l4/task.h>
 #include <l4/term.h>
 #include <stdarg.h>
@@ -53,18 +52,12 @@ static L4_Word_t term_call(L4_Word_t label, const char *text, unsigned long coun
 	return status;
 }
 
-static void print_debug(const char *text, unsigned long count)
-{
-	for (unsigned long i = 0; i < count; i++)
-		L4_KDB_PrintChar(text[i]);
-}
-
 unsigned long L4_TermWrite(const char *text, unsigned long count)
 {
 	L4_Word_t status = L4_TERM_OK, value;
 
 	if (!term_find()) {
-		print_debug(text, count);
+		l4_output_kdebug(text, count);
 		return L4_TERM_NO_TERM;
 	}
 	while (count && status == L4_TERM_OK) {

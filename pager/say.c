@@ -6,7 +6,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 
-#include <l4/kdebug.h>
+#include <l4/print.h>
 
 struct line {
 	char text[384];
@@ -66,6 +66,5 @@ void say(const char *format, ...)
 	va_end(ap);
 	line.text[line.length++] = '\n';
 	line.text[line.length] = 0;
-	for (size_t i = 0; i < line.length; i++)
-		L4_KDB_PrintChar(line.text[i]);
+	l4_output_kdebug(line.text, line.length);
 }

@@ -39,6 +39,18 @@ static bool kernel_interface_call(struct thread *t, struct regs *f)
 	return true;
 }
 
+/* Print a text that is there as a whole, or nothing. Returns the bytes printed. */
+static u64 kdb_text(struct space *s, vaddr_t at, u64 bytes)
+{
+	char text[L4_KDB_TEXT_MAX];
+
+	if (bytes > sizeof text || !user_read(s, at, text, bytes))
+		return 0;
+	for (u64 i = 0; i < bytes; i++)
+		uart_putc(text[i]);
+	return bytes;
+}
+
 /* int3; cmpb $op, %al: print services. rip is behind the int3 already. */
 static bool kdb_call(struct thread *t, struct regs *f)
 {
@@ -56,6 +68,9 @@ static bool kdb_call(struct thread *t, struct regs *f)
 	case L4_KDB_PRINT_STRING:
 		for (at = f->rax, n = 0; n < 256 && user_read(t->space, at, &c, 1) && c; at++, n++)
 			uart_putc(c);
+		return true;
+	case L4_KDB_PRINT_TEXT:
+		f->rax = kdb_text(t->space, f->rax, f->rdx);
 		return true;
 	default:
 		return false;

@@ -3,6 +3,8 @@
  * written, and the bytes of the system-call stubs are those of the golden copy (a thread may have been
  * checkpointed between any two of them). Guards kernel/kip.c and kernel/x86 stubs.
  */
+#include <l4/kdebug.h>
+
 #include "test.h"
 #include "stubs_golden.h"
 
@@ -160,6 +162,26 @@ static void kip_in_other_space(void)
 	test_delete(tid);
 }
 
+static const char remark[] = "T> # printed in one piece\n";
+
+static void debug_text(void)
+{
+	static char room[L4_KDB_TEXT_MAX + 1];
+	word printed = 0;
+
+	for (int try = 0; try < 100 && !printed; try++) {       /* chaos may take the page away right after the touch */
+		(void)*(const volatile char *)remark;
+		(void)*(const volatile char *)(remark + sizeof remark - 2);
+		printed = L4_KDB_PrintText(remark, sizeof remark - 1);
+	}
+	EXPECT_EQ(printed, sizeof remark - 1);
+	EXPECT_EQ(L4_KDB_PrintText(room, sizeof room), 0);
+	EXPECT_EQ(L4_KDB_PrintText(remark, 0), 0);
+	EXPECT_EQ(L4_KDB_PrintText((const char *)0x700000000000, 8), 0);
+	EXPECT_EQ(L4_KDB_PrintText((const char *)0xffff800000000000, 8), 0);
+	EXPECT_EQ(L4_KDB_PrintText((const char *)~0ul - 3, 8), 0);
+}
+
 const struct test tests[] = {
 	{ .name = "lock nop finds it", .run = lock_nop },
 	{ .name = "lock nop keeps the other registers", .run = lock_nop_keeps_registers },
@@ -170,5 +192,6 @@ const struct test tests[] = {
 	{ .name = "processor and clock", .run = proc_descriptor },
 	{ .name = "another space sees its own address", .run = kip_in_other_space },
 	{ .name = "KIP and stubs cannot be written", .run = read_only },
+	{ .name = "debug text whole or not at all", .run = debug_text },
 	{ 0 }
 };

@@ -153,5 +153,7 @@
 /* ---- Kernel debug services, Pistachio's form: int3; cmpb $op,%al -------------------------------- */
 #define L4_KDB_PRINT_CHAR       0x00
 #define L4_KDB_PRINT_STRING     0x01
+#define L4_KDB_PRINT_TEXT       0xf0    /* our own: %rax address, %rdx bytes (at most L4_KDB_TEXT_MAX); %rax: bytes printed */
+#define L4_KDB_TEXT_MAX         512
 
 #endif

@@ -23,11 +23,14 @@ int snprintf(char *to, l4_size_t room, const char *format, ...) __attribute__((f
  * registers is lost to the caller of l4_printf. */
 typedef void l4_output_fn(const char *text, l4_size_t bytes);
 
-/* Sets where text goes from now on; NULL: to the kernel's serial port (l4/kdebug.h), as at the start. One
+/* Prints to the kernel's serial port (l4/kdebug.h); up to 512 bytes come out in one piece. Needs no other thread. */
+void l4_output_kdebug(const char *text, l4_size_t bytes);
+
+/* Sets where text goes from now on; NULL: to l4_output_kdebug, as at the start. One
  * setting for the program, not changed by a checkpoint. */
 void l4_set_output(l4_output_fn *output);
 
-/* Prints, returns the number of bytes. Threads may print at the same time; their pieces (up to 128 bytes) then
+/* Prints, returns the number of bytes. Threads may print at the same time; their pieces (up to 512 bytes) then
  * mix. */
 int l4_vprintf(const char *format, __builtin_va_list args) __attribute__((format(printf, 1, 0)));
 int l4_printf(const char *format, ...) __attribute__((format(printf, 1, 2)));

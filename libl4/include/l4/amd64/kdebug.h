@@ -34,6 +34,17 @@ L4_INLINE void L4_KDB_PrintString(const char *s)
 	__asm__ __volatile__("int3\n\tcmpb %1, %%al" : : "a"(s), "i"(L4_KDB_PRINT_STRING) : "cc", "memory");
 }
 
+/* Prints `bytes` bytes (at most L4_KDB_TEXT_MAX), with nothing of anybody else's between them. Returns their number, or 0, with nothing
+ * printed, if there are too many or not all of them are mapped at the moment. An extension of this kernel. */
+L4_INLINE L4_Word_t L4_KDB_PrintText(const char *text, L4_Word_t bytes)
+{
+	L4_Word_t printed;
+
+	__asm__ __volatile__("int3\n\tcmpb %3, %%al" : "=a"(printed) : "0"(text), "d"(bytes), "i"((signed char)L4_KDB_PRINT_TEXT)
+			     : "cc", "memory");
+	return printed;
+}
+
 L4_INLINE void L4_KDB_ClearPage(void)
 {
 	__asm__ __volatile__("int3\n\tcmpb $2, %%al" : : : "cc", "memory");
