@@ -165,6 +165,8 @@ static bool parse_ckpt(struct options *o, struct word w)
 		o->buffers = (unsigned)n;
 		return true;
 	}
+	if (word_cut(&w, "frames="))
+		return word_number(&w, &o->frames) && !w.len && o->frames >= OPTIONS_FRAMES_MIN;
 	return false;
 }
 

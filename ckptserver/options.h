@@ -24,11 +24,13 @@ struct options {
 	uint64_t store_pages;           /* size of the root client's store at genesis, 4 KiB pages */
 	uint64_t chaos;                 /* seed; 0: no chaos */
 	unsigned buffers;               /* staging buffers; 0: by memory size */
+	uint64_t frames;                /* use no more frames for pages than that; 0: all there are */
 	char     root[40];              /* archive name of the root task */
 	char     bad[40];               /* first ckpt.* word that made no sense; empty: none */
 };
 
 #define OPTIONS_INTERVAL_US     100000
+#define OPTIONS_FRAMES_MIN      256             /* of frames= */
 #define OPTIONS_STORE_PAGES     (1ul << 20)     /* 4 GiB of virtual memory */
 
 /* Sets every field from the text (which need not be well formed). Never fails. */

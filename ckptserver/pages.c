@@ -130,6 +130,20 @@ bool pages_init(const struct bootinfo *bi)
 	return mem.max_pfn < UINT32_MAX && alloc_tables();
 }
 
+void pages_limit(uint64_t frames)
+{
+	for (unsigned i = mem.ranges; i-- && mem.unused > frames; ) {
+		struct range *r = &mem.range[i];
+		uint64_t excess = mem.unused - frames, n = r->end - r->bump;
+
+		if (n > excess)
+			n = excess;
+		r->end -= n;
+		mem.unused -= n;
+		mem.total -= n;
+	}
+}
+
 bool page_valid(uint64_t pfn)
 {
 	for (unsigned i = 0; i < mem.ranges; i++)

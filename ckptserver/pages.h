@@ -100,6 +100,9 @@ void page_drop(pfn_t f);
 /* The next store page after *hand in memory order, cyclic; for the second-chance search. 0: none at all. */
 pfn_t page_next(uint64_t *hand);
 
+/* From now on no more than this many frames are used for pages. Before the first page_new. */
+void pages_limit(uint64_t frames);
+
 uint64_t frames_free(void);
 uint64_t frames_total(void);
 

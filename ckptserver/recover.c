@@ -296,6 +296,8 @@ void recover(const void *archive, uint64_t bytes)
 {
 	struct store *st = open_store();
 
+	if (options.frames)
+		pages_limit(options.frames);
 	if (!st) {
 		if (options.require)
 			halt("ckpt.require=yes, and no checkpoint partition can be used");

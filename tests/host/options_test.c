@@ -37,7 +37,7 @@ static void defaults(void **state)
 static void each_option(void **state)
 {
 	struct options o = parse(" ckpt.interval=500us\tckpt.resume=17 ckpt.format=force ckpt.require=yes "
-				 "ckpt.store=1G ckpt.buffers=64 chaos=0x2a root=tests/ipc log=ipc mem=64M");
+				 "ckpt.store=1G ckpt.buffers=64 ckpt.frames=3000 chaos=0x2a root=tests/ipc log=ipc mem=64M");
 
 	(void)state;
 	assert_int_equal(o.interval_us, 500);
@@ -47,6 +47,7 @@ static void each_option(void **state)
 	assert_true(o.require);
 	assert_int_equal(o.store_pages, 262144);
 	assert_int_equal(o.buffers, 64);
+	assert_int_equal(o.frames, 3000);
 	assert_int_equal(o.chaos, 42);
 	assert_string_equal(o.root, "tests/ipc");
 	assert_string_equal(o.bad, "");
@@ -67,7 +68,7 @@ static void nonsense_is_named(void **state)
 		"ckpt.interval=", "ckpt.interval=ms", "ckpt.interval=10min", "ckpt.interval=99999999999999999999",
 		"ckpt.interval=2000000s", "ckpt.resume=yesterday", "ckpt.resume=3x", "ckpt.format=maybe",
 		"ckpt.require=1", "ckpt.store=1P", "ckpt.store=4K", "ckpt.store=999999999999T", "ckpt.buffers=1",
-		"ckpt.buffers=70000", "ckpt.nosuch=1", "ckpt.",
+		"ckpt.buffers=70000", "ckpt.frames=255", "ckpt.frames=4K", "ckpt.nosuch=1", "ckpt.",
 	};
 
 	(void)state;

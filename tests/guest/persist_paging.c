@@ -1,0 +1,143 @@
+/* SPDX-License-Identifier: BSD-2-Clause
+ * harness: memory=64M disk=1G options=ckpt.frames=3000 timeout=150
+ *
+ * Property: memory is as large as the partition, not as the machine's RAM. A working set of several times the frames there are
+ * is filled, changed at random and swept, by a thread of the root space and by one of another space whose memory comes through
+ * a pager, while checkpoints go on. After the kill every page has the content of one instant. Guards dropping and reading
+ * back of clean pages, early writing of dirty ones, volatile and discarded ranges on disk.
+ *
+ * The working set is a multiple of the frames there are, so memory= and ckpt.frames= decide how large it is.
+ */
+#include "test.h"
+#include <l4/ckpt.h>
+
+const char test_suite[] = "persist_paging";
+
+#define WORDS           512
+#define TIMES           4               /* the working set in frames */
+#define ROUNDS          4               /* changes: every page so often, on average, divided by 8 */
+
+struct paging_page {
+	word index, version, sum;
+	word data[WORDS - 3];
+};
+_Static_assert(sizeof(struct paging_page) == 4096, "one page");
+
+static struct paging_page *page;
+static volatile unsigned int *version;  /* what each page ought to have */
+static word pages;
+
+static word page_sum(const struct paging_page *p)
+{
+	word sum = p->index ^ p->version << 32;
+
+	for (unsigned int i = 0; i < WORDS - 3; i++)
+		sum = (sum << 1 | sum >> 63) + p->data[i];
+	return sum;
+}
+
+static int page_good(word i)
+{
+	return page[i].index == i && page[i].version == version[i] && page[i].sum == page_sum(&page[i]);
+}
+
+static void page_change(word i, word *random)
+{
+	struct paging_page *p = &page[i];
+
+	p->data[test_random(random) % (WORDS - 3)] = test_random(random);
+	p->index = i;
+	p->version = ++version[i];
+	p->sum = page_sum(p);
+}
+
+static void sweep(word first, word end)
+{
+	word bad = 0;
+
+	for (word i = first; i < end; i++) {
+		if (!page_good(i) && !bad++)
+			test_note("first bad page", i);
+	}
+	EXPECT_EQ(bad, 0);
+}
+
+/* Every eighth page or so, at random; each is checked before. */
+static void change_some(word first, word count, word seed)
+{
+	word random = seed, bad = 0;
+
+	for (word n = 0; n < count / 8; n++) {
+		word i = first + test_random(&random) % count;
+
+		bad += !page_good(i);
+		page_change(i, &random);
+	}
+	EXPECT_EQ(bad, 0);
+}
+
+/* ---- A working set larger than memory ------------------------------------------------------------------------ */
+
+static volatile word stranger_done, stranger_sweeps;
+
+/* The upper half belongs to a thread of another space. */
+static void stranger(void *arg)
+{
+	(void)arg;
+	for (word round = 0; round < ROUNDS; round++)
+		change_some(pages / 2, pages - pages / 2, 77 + round);
+	sweep(pages / 2, pages);
+	stranger_done = 1;
+	while (stranger_done != 2)
+		test_sleep_us(1000);
+	sweep(pages / 2, pages);
+	stranger_sweeps++;
+	stranger_done = 3;
+}
+
+static void wait_long(volatile word *flag, word least)
+{
+	while (*flag < least)
+		test_sleep_us(2000);
+}
+
+static void working_set_setup(void)
+{
+	struct L4_CkptStat stat;
+	word random = 4711;
+
+	REQUIRE_EQ(L4_CheckpointInfo(&stat), L4_CKPT_OK);
+	pages = stat.frames * TIMES;
+	page = test_pages((unsigned int)pages);
+	version = test_pages((unsigned int)(pages / 1024 + 1));
+	for (word i = 0; i < pages; i++)
+		page_change(i, &random);
+	test_space_start(test_space(), stranger, 0);
+	for (word round = 0; round < ROUNDS; round++)
+		change_some(0, pages / 2, 11 + round);
+	sweep(0, pages / 2);
+	wait_long(&stranger_done, 1);
+}
+
+static void working_set_check(void)
+{
+	struct L4_CkptStat stat;
+
+	sweep(0, pages);
+	stranger_done = 2;
+	change_some(0, pages / 2, 99);
+	sweep(0, pages / 2);
+	wait_long(&stranger_done, 3);
+	EXPECT_EQ(stranger_sweeps, 1);
+	EXPECT_EQ(L4_CheckpointInfo(&stat), L4_CKPT_OK);
+	/* All of it has been swept in this boot: most must have come from the disk. */
+	EXPECT_GE(stat.reads, pages / 2);
+	test_note("pages of the working set", pages);
+	test_note("frames", stat.frames);
+	test_note("pages read back", stat.reads);
+}
+
+const struct test tests[] = {
+	{ .name = "a working set larger than memory", .setup = working_set_setup, .run = working_set_check },
+	{ 0 }
+};
