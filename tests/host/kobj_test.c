@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  * Properties: a kernel object made anew is never taken for its discarded earlier life, even if the discard had to wait
- * for a frame; a stale event for a frame that has changed hands wakes its waiters and leaves no writable frame
+ * for a frame; an object that is needed comes, however long there is no frame for it; a stale event for a frame that has changed hands wakes its waiters and leaves no writable frame
  * behind. Memory that runs out at random is the world here. Guards kobj.c.
  */
 #include <setjmp.h>
@@ -47,7 +47,10 @@ bool commit_hopeless(void) { return false; }
 void log_error(const char *fmt, ...) { (void)fmt; fail(); }
 bool cow_take(pfn_t f) { page_of(f)->epoch = epoch_now; return true; }
 bool cow_writable(pfn_t f) { cow_take(f); fc_push(L4_FC_WRITABLE, f, 0); return true; }
-enum load_result load_start(uint64_t key) { (void)key; return LOAD_NO_FRAME; }
+enum load_result load_start(uint64_t key)
+{
+	return !short_of_memory && page_new(key, true, 0) ? LOAD_NOW : LOAD_NO_FRAME;
+}
 void discard_client(uint32_t client) { (void)client; }
 
 pfn_t frame_get(uint64_t key, bool zero)
@@ -92,6 +95,21 @@ static void a_discard_is_of_the_earlier_life(void **state)
 		assert_int_equal(!!held[i], exists[i]);
 }
 
+static void a_need_is_remembered(void **state)
+{
+	(void)state;
+	short_of_memory = true;
+	kobj_event(EVENT(L4_EV_NEED, TCB(OBJECTS)));
+	assert_int_equal(kobj_deferred(), 1);
+	kobj_retry();
+	assert_int_equal(kobj_deferred(), 1);
+	short_of_memory = false;
+	kobj_retry();
+	assert_int_equal(kobj_deferred(), 0);
+	assert_int_equal(last_op[1], L4_FC_SUPPLY);
+	assert_int_equal(last_name[1], TCB(OBJECTS));
+}
+
 static void stale_event_of_a_frame_that_changed_hands(void **state)
 {
 	pfn_t f = page_new(KEY(16, 5), false, 0);
@@ -131,6 +149,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_discard_is_of_the_earlier_life),
+		cmocka_unit_test(a_need_is_remembered),
 		cmocka_unit_test(stale_event_of_a_frame_that_changed_hands),
 	};
 

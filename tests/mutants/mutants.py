@@ -1,0 +1,178 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""The deliberate mistakes, see run. One is
+
+    Mutant("what is wrong", "file", [("text", "replacement"), ...], ["killer", ...])
+
+A text must occur once in the file; how it is broken into lines and indented does not matter. Killers are in the order in
+which they are tried, cheapest first: `host/NAME`, a program of host tests; `guest/SUITE@VARIANT`, a job of tests/run; a list,
+a command with its arguments. quick=True: also in the short list that `make test` runs, in which all are anyway whose first
+killer is a host test that takes a second or two.
+
+If a mutant no longer applies because the code has changed, find its place in the new code. If one turns out to change nothing that can be
+seen, put another in its place.
+"""
+from dataclasses import dataclass
+
+POWERCUT = ["tests/powercut", "--images", "300", "--boots", "0", "--seconds", "3"]
+KILLRESUME = ["tests/killresume", "--kills", "10"]
+
+STORE = ["host/store_test", "host/store_crash_test"]
+CRASH = ["host/store_crash_test"]
+BASIC, SEAMS = "guest/persist_basic@release", "guest/persist_seams@release"
+
+
+@dataclass
+class Mutant:
+    name: str
+    file: str
+    edits: list
+    killers: list
+    quick: bool = False
+
+    def is_quick(self):
+        return self.quick or str(self.killers[0]).startswith("host/") and self.killers[0] not in CRASH
+
+
+MUTANTS = [
+    # ---- The store: what is on disk, and in which order it gets there
+    Mutant("no flush before the superblock", "ckptserver/store/commit.c",
+           [("io_submit(st, BLK_FLUSH, 0, NULL); st->phase = COMMIT_FLUSH; return false;",
+             "st->io_status = BLK_OK; st->phase = COMMIT_FLUSH; return true;")], CRASH + [POWERCUT]),
+    Mutant("no flush after the superblock", "ckptserver/store/commit.c",
+           [("io_submit(st, BLK_FLUSH, 0, NULL); st->phase = COMMIT_FLUSH_SUPER; return false;",
+             "st->phase = COMMIT_FLUSH_SUPER; return true;")], CRASH + [POWERCUT]),
+    Mutant("superblock written before pages and index", "ckptserver/store/commit.c",
+           [("if (st->node_writes || st->puts_in_flight) return false;", "")], STORE),
+    Mutant("other slot after a doubtful commit", "ckptserver/store/commit.c",
+           [("default: if (!failed) { commit_succeeded(st); return true; } st->phase = COMMIT_SUPER;",
+             "default: if (!failed) { commit_succeeded(st); return true; } st->slot = 1 - st->slot; st->phase = COMMIT_SUPER;")],
+           STORE),
+    Mutant("commit although a page could not be written", "ckptserver/store/change.c",
+           [("op->unwritten = true; st->unwritten++;", "")], STORE),
+    Mutant("index block that could not be written is forgotten", "ckptserver/store/cache.c",
+           [("n->state = NODE_FAILED; node_list_add(&st->failed, n, false);", "n->state = NODE_CLEAN;")], STORE),
+    Mutant("boot counter not flushed", "ckptserver/store/super.c",
+           [("} else if (!st->boot_flushing) {", "} else if (false) {")], STORE),
+    Mutant("boot number taken from one copy only", "ckptserver/store/super.c",
+           [("st->boot = count[0] > count[1] ? count[0] : count[1];", "st->boot = count[0];")], STORE),
+    Mutant("index blocks not verified", "ckptserver/store/cache.c",
+           [("} else if (store_sum(n->data) != n->sum) {", "} else if (false) {")], STORE),
+    Mutant("pages not verified", "ckptserver/store/index.c",
+           [("} else if (store_sum(op->buf) == op->sum) {", "} else if (true) {")], STORE),
+    Mutant("superblocks not verified", "ckptserver/store/super.c",
+           [("if (sum_without(s, &s->sum) != s->sum)", "if (false)")], STORE),
+    Mutant("no falling back to the older superblock", "ckptserver/store/recover.c",
+           [("for (unsigned k = 0; k < 2 && status != STORE_OK; k++) {",
+             "for (unsigned k = 0; k < 1 && status != STORE_OK; k++) {")], STORE),
+    Mutant("generation number used twice", "ckptserver/store/recover.c",
+           [("if (st->newest == own) st->newest++;", "")], STORE),
+    Mutant("block of a kept generation allocated", "ckptserver/store/alloc.c",
+           [("w->opened_kept = w->errors = 0;", "w->opened_kept = st->kept_count; w->errors = 0;")], STORE),
+    Mutant("block freed in this commit allocated in it", "ckptserver/store/alloc.c",
+           [("st->frees_count++; st->freed++;",
+             "st->frees_count++; st->freed++;"
+             "if (st->win.page && block >> FMT_MAP_SHIFT == st->win.region) {"
+             "        st->win.busy[block % FMT_MAP_BITS / 64] &= ~(1ull << block % 64); st->win.word = 0; st->win.free++; }")],
+           STORE),
+    Mutant("block freed twice", "ckptserver/store/change.c",
+           [("if (ref->block) block_free(st, ref->block); else client->tree.pages++;",
+             "if (ref->block) { block_free(st, ref->block); block_free(st, ref->block); } else client->tree.pages++;")], STORE),
+    Mutant("replaced page's block not freed", "ckptserver/store/change.c",
+           [("if (ref->block) block_free(st, ref->block); else client->tree.pages++;",
+             "if (!ref->block) client->tree.pages++;")], STORE),
+    Mutant("zero page not made a hole", "ckptserver/store/change.c",
+           [("return op->hole ? run_put_zero(st, op, wait) : run_put(st, op, wait);", "return run_put(st, op, wait);")], STORE),
+    Mutant("promise of space not noted", "ckptserver/store/alloc.c",
+           [("st->reserved += pages; return STORE_OK;", "return STORE_OK;")], STORE),
+    Mutant("last blocks taken by ordinary writes", "ckptserver/store/change.c",
+           [("if (space_free(st) < space_slush(st) + (st->reserved ? 0 : need)) return STORE_FULL;", "")], STORE),
+
+    # ---- The checkpoint server: what is saved, and what is told
+    Mutant("a page's copy-out skipped", "ckptserver/cow.c",
+           [("if (!buffer[b].remove) page_copy(buffer[b].data, page_data(f));", "")], ["host/cow_test", BASIC]),
+    Mutant("writer let in before the copy-out", "ckptserver/cow.c",
+           [("if (!b) return false; copy_out(f, b); fifo_put(&copied, b);",
+             "if (!b) { list_remove(f); cow.snap--; make_dirty(f); return true; } copy_out(f, b); fifo_put(&copied, b);")],
+           ["host/cow_test"]),
+    Mutant("discarded page of the snapshot freed", "ckptserver/cow.c",
+           [("if (is_snap(p)) { p->flags |= PG_DOOMED; return; }",
+             "if (is_snap(p)) { list_remove(f); cow.snap--; page_drop(f); return; }")], ["host/cow_test"]),
+    Mutant("discarded page stays in the store", "ckptserver/cow.c",
+           [("buffer[b].remove = p->flags & PG_DEAD;", "buffer[b].remove = false;")], ["host/cow_test"]),
+    Mutant("postponed answers never given", "ckptserver/cow.c",
+           [("if ((p->flags & PG_DEAD) && !p->epoch) page_drop(f); serve_postponed();",
+             "if ((p->flags & PG_DEAD) && !p->epoch) page_drop(f);")], ["host/cow_test"]),
+    Mutant("need of an object forgotten when there is no frame", "ckptserver/kobj.c",
+           [("if (!bring(obj)) defer(obj, DEFER_NEED);", "(void)bring(obj);")], ["host/kobj_test"]),
+    Mutant("partition table's checksum not looked at", "ckptserver/gpt.c",
+           [("if (gpt_crc32(0, s, size) != crc || get64(s + 24) != at)", "if (crc == 1 || get64(s + 24) != at)")],
+           ["host/gpt_test"]),
+    Mutant("clock begins anew at recovery", "ckptserver/recover.c",
+           [("fc_push(L4_FC_SET_CLOCK, 0, record.clock_us);", "fc_push(L4_FC_SET_CLOCK, 0, 0);")], [BASIC]),
+    Mutant("committed is said before it is true", "ckptserver/commit.c",
+           [("c.state = STORING; c.commit.done = commit_done;",
+             'c.state = STORING; c.commit.done = commit_done;'
+             'log_line("[ckpt] gen=%lu pages=0 bytes=0 pause_ns=0 write_us=0", store_generation(c.st) + 1);')], [POWERCUT]),
+
+    # ---- The kernel: epochs, rights, objects
+    Mutant("epoch check of user pages left out", "kernel/ptab.c",
+           [("if (!pt->residual && !frame_is_current(*pfn)) return PTAB_STALE;", "")], ["host/mapdb_test", BASIC, SEAMS, KILLRESUME]),
+    Mutant("epoch check left out when a page is mapped", "kernel/mapdb.c",
+           [("if (!frame_is_current(pfn)) return false; ptab_make_current(dst);", "ptab_make_current(dst);")],
+           ["host/mapdb_test", "host/mapdb_model_test"]),
+    Mutant("page tables keep W across a snapshot", "kernel/ptab.c",
+           [("m->writable = 0; pt->tlb_gen++;", "pt->tlb_gen++;"),
+            ("pml4[i * 64 + (unsigned)__builtin_ctzl(used)] &= ~PTE_W;", "(void)pml4;")], ["host/mapdb_test", BASIC]),
+    Mutant("TLB not flushed when a right is taken", "kernel/mapdb.c",
+           [("ptab_of_space(entry_table(nd->pte)->space)->tlb_gen++;", "")], ["host/mapdb_test", "host/mapdb_model_test"]),
+    Mutant("TLB not flushed when a mapping goes", "kernel/ptab.c",
+           [("m = entry_table(e); } pt->tlb_gen++;", "m = entry_table(e); } (void)pt;")], ["host/mapdb_test", "host/mapdb_model_test"]),
+    Mutant("TLB not flushed on the way back to the same space", "kernel/x86/switch.c",
+           [("if (cpu->space && ptab_flush_needed(&cpu->space->pt)) load_space(cpu->space);", "")], ["guest/mapping@release"]),
+    Mutant("epoch check of TCBs and UTCBs left out", "kernel/thread.c",
+           [("if (!page_current(page)) { want_frame(w, page);", "if (!t && !page_current(page)) { want_frame(w, page);")],
+           [BASIC, SEAMS, "guest/persist_basic@debug+ckpt", KILLRESUME]),
+    Mutant("epoch check left out in the short way of IPC", "kernel/ipc_fast.c",
+           [("return d->current_in == epoch && e->version", "return d->current_in && e->version")],
+           [SEAMS, "guest/persist_seams@debug+ckpt", KILLRESUME]),
+    Mutant("FPU state not saved before a snapshot", "kernel/framectl.c",
+           [("fpu_disown(cpu->fpu_owner); epoch++;", "epoch++;")], ["guest/persist_seams@debug+ckpt", BASIC, KILLRESUME]),
+    Mutant("FPU state not restored", "kernel/x86/fpu.c",
+           [("restore(to->tcb->fpu); cpu->fpu_owner = to;", "cpu->fpu_owner = to;")], ["guest/fpu@release"]),
+    Mutant("flags of a loaded TCB not checked", "kernel/object.c",
+           [("(f->rflags & RFLAGS_ALWAYS) != RFLAGS_ALWAYS) return \"flags\";",
+             "(f->rflags & RFLAGS_ALWAYS) != RFLAGS_ALWAYS) return NULL;")], ["host/kernel_test"]),
+    Mutant("state of a loaded entry not checked", "kernel/object.c",
+           [("if (e->state >= TS_COUNT || (e->kind", "if ((e->kind")], ["host/kernel_test"]),
+    Mutant("selectors of a loaded TCB not checked", "kernel/object.c",
+           [("if (f->cs != 0x23 || f->ss != 0x1b)", "if (f->cs != 0x23)")], ["host/kernel_test"]),
+    Mutant("waiters of an answered event not released", "kernel/event.c",
+           [("while (*at) { struct thread *t = *at; if (t->park_key != key) {",
+             "if (*at) { struct thread *t = *at; while (t->park_key != key) {")], ["host/kernel_test"]),
+    Mutant("question lost with the thread that asked it", "kernel/event.c",
+           [("event_post(&(*at)->park_event, t->park_key, 1); return;", "return;")], ["host/kernel_test"]),
+    Mutant("wakeup queue out of order", "kernel/wakeup.c",
+           [("get(child + 1)->wake_at < get(child)->wake_at", "get(child + 1)->wake_at > get(child)->wake_at")], ["host/kernel_test"]),
+
+    # ---- The kernel: IPC, and what becomes of it at recovery
+    Mutant("deadline lost at activation", "kernel/activate.c",
+           [("else wakeup_set(t, e->deadline);", "")], [BASIC]),
+    Mutant("reply lost at activation", "kernel/activate.c",
+           [("(dest->tte->flags & (TTE_ACTIVE | TTE_STOPPED)) != TTE_ACTIVE || ipc_accepts(dest, t)) {",
+             "(dest->tte->flags & (TTE_ACTIVE | TTE_STOPPED)) != TTE_ACTIVE) {")], [BASIC, SEAMS, KILLRESUME]),
+    Mutant("call to a residual server cancelled at recovery", "kernel/activate.c",
+           [("if (e->kind & IPC_CALL_RESIDUAL || (e->kind", "if ((e->kind")], [SEAMS]),
+    Mutant("abort noted before the cut is forgotten", "kernel/activate.c",
+           [("if (e->state == TS_READY || e->pending)", "if (e->state == TS_READY)")], [BASIC, SEAMS]),
+    Mutant("committed send is sent again", "kernel/ipc.c",
+           [("if (!thread_is_ckptserver(t) && w.count) { park(t, &w);",
+             "if (!thread_is_ckptserver(t) && w.count) { if (t->tcb->ipc_to != L4_NILTHREAD) { t->tte->state = TS_SEND;"
+             " t->tte->partner = t->tcb->ipc_to; } park(t, &w);")], [SEAMS, "guest/persist_seams@debug+ckpt", KILLRESUME]),
+    Mutant("receive-pending does not count as waiting", "kernel/ipc.c",
+           [("if (e->state != TS_RECV && e->state != TS_RECV_PENDING) return false;",
+             "if (e->state != TS_RECV) return false;")], ["guest/ipc@release", SEAMS]),
+    Mutant("receiver waits without its deadline", "kernel/ipc.c",
+           [("if (t->tte->deadline != DEADLINE_NEVER) wakeup_set(t, t->tte->deadline);", "")], ["guest/ipc@release"]),
+    Mutant("object evicted while it is needed", "kernel/framectl.c",
+           [("if (t->pins) return L4_FC_BUSY;", "")], ["guest/ipc@debug+chaos"]),
+]
