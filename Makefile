@@ -103,7 +103,9 @@ TEST_SRC_pager_tasks_test := $(filter-out pager/main.c pager/boot.c pager/reply.
 TEST_SRC_shell_test := apps/shell/parse.c
 STORE_TEST_SRC      := $(call sources,ckptserver/store) tests/host/store_sim.c tests/host/store_help.c
 TEST_SRC_store_test := $(STORE_TEST_SRC)
-TEST_SRC_store_crash_test := $(STORE_TEST_SRC)
+TEST_SRC_store_crash_test := $(STORE_TEST_SRC) tests/host/store_states.c
+HOST_FAST := store_states_test
+TEST_SRC_store_states_test := $(call sources,ckptserver/store) tests/host/store_sim.c tests/host/store_states.c
 TEST_SRC_perdurectl_test := $(filter-out tools/perdurectl/main.c,$(call sources,tools/perdurectl ckptserver/store)) ckptserver/gpt.c
 TEST_SRC_term_test  := apps/term/edit.c apps/term/history.c drivers/console/keyboard.c drivers/console/line.c \
 		       drivers/console/screen.c
@@ -229,7 +231,19 @@ $(H)/$1: $(call host_objects,$1)
 	$$(call say,HOSTLD,$1)
 	$(Q)$(HOST_CC) $(HOST_FLAGS) $$^ -lcmocka -o $$@
 endef
-$(foreach t,$(HOST_TESTS),$(eval $(call host_test,$t)))
+$(foreach t,$(filter-out $(HOST_FAST),$(HOST_TESTS)),$(eval $(call host_test,$t)))
+# Tests of very many cases: optimized, without sanitizers.
+FAST_FLAGS := $(filter-out -fsanitize=% -fno-sanitize% -O1,$(HOST_FLAGS)) -O2
+$(H)/fast/%.c.o: %.c Makefile
+	$(call say,HOSTCC,$< (fast))
+	@mkdir -p $(@D)
+	$(Q)$(HOST_CC) $(FAST_FLAGS) -Wall -Wextra -Werror -MMD -MP -c $< -o $@
+define fast_test
+$(H)/$1: $(addprefix $(H)/fast/,$(addsuffix .o,tests/host/$1.c $(TEST_SRC_$1)))
+	$$(call say,HOSTLD,$1)
+	$(Q)$(HOST_CC) $(FAST_FLAGS) $$^ -o $$@
+endef
+$(foreach t,$(HOST_FAST),$(eval $(call fast_test,$t)))
 # Not a test but a tool of tests, run on thousands of images: optimized, without sanitizers.
 $(H)/imgcheck: tests/host/imgcheck.c $(call sources,ckptserver/store) Makefile
 	$(call say,HOSTCC,$@)

@@ -1,12 +1,35 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  * Commit: makes the current state a generation. The phases and what each may trust are in the diagram at the top
  * of store.c; commit_step does one unit. A failure ends the caller's operation; the phase stays, and the
- * next store_commit goes on from it, except that before the nodes are written the queue of changes is
- * opened again, so that a full disk can be relieved and a failed put repeated.
+ * next store_commit goes on from it, except that before the nodes are written changes can be made
+ * again, so that a full disk can be relieved and a failed put repeated.
  */
 #include <string.h>
 
 #include "store_priv.h"
+
+/* What was asked for since store_commit belongs to the generation after this one, while what is asked for now is to
+ * help this one: so the former waits for the repetition (queue_after_commit). */
+static void queue_put_off(struct store *st)
+{
+	if (!st->queue)
+		return;
+	*st->later_end = st->queue;
+	st->later_end = st->queue_end;
+	st->queue = NULL;
+	st->queue_end = &st->queue;
+}
+
+/* The commit stands at the end of the queue again: behind it comes what was put off. */
+void queue_after_commit(struct store *st)
+{
+	if (!st->later)
+		return;
+	*st->queue_end = st->later;
+	st->queue_end = st->later_end;
+	st->later = NULL;
+	st->later_end = &st->later;
+}
 
 static void commit_fail(struct store *st, int status)
 {
@@ -17,6 +40,7 @@ static void commit_fail(struct store *st, int status)
 	if (st->phase < COMMIT_NODES) {
 		st->phase = COMMIT_NONE;
 		st->begun = true;
+		queue_put_off(st);
 	}
 	op_finish(op, status);
 }

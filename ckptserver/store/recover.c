@@ -13,31 +13,45 @@
 
 #include "store_priv.h"
 
-/* Does the block behind ref match? The content stays in `page`. */
-static bool ref_check(struct store *st, const struct fmt_ref *ref, void *page, uint64_t *bad)
+#define READ_TRIES      3u      /* to take a passing error for damage would lose a generation */
+
+/* Does the block behind ref match? The content stays in `page`. STORE_OK, EIO, DAMAGED; *bad names the block. */
+static int ref_check(struct store *st, const struct fmt_ref *ref, void *page, uint64_t *bad)
 {
+	int status = STORE_EIO;
+
 	*bad = ref->block;
 	if (!ref->block)
-		return true;
-	return ref_valid(st, ref) && sync_io(st, BLK_READ, ref->block, page) == STORE_OK &&
-	       store_sum(page) == ref->sum;
+		return STORE_OK;
+	if (!ref_valid(st, ref))
+		return STORE_DAMAGED;
+	for (unsigned tries = 0; tries < READ_TRIES && status != STORE_OK; tries++)
+		status = sync_io(st, BLK_READ, ref->block, page);
+	return status == STORE_OK && store_sum(page) != ref->sum ? STORE_DAMAGED : status;
 }
 
-static const char *generation_check(struct store *st, const struct fmt_generation *g, uint64_t *bad)
+/* NULL: as far as it is looked at here, it is whole. Else why not, and *status is EIO or DAMAGED. */
+static const char *generation_check(struct store *st, const struct fmt_generation *g, uint64_t *bad, int *status)
 {
+	*status = STORE_DAMAGED;
 	if (g->clients.height > FMT_MAX_HEIGHT || g->map.height > FMT_MAX_HEIGHT || g->used > st->blocks)
 		return "generation record contradicts itself";
 	if (g->delta.block)
 		return "generation has a delta this program does not know";
-	if (!ref_check(st, &g->clients.root, st->sync_page, bad))
-		return "root of the client directory does not match its checksum";
-	if (!ref_check(st, &g->map.root, st->sync_page, bad))
-		return "root of the allocation map does not match its checksum";
+	*status = ref_check(st, &g->clients.root, st->sync_page, bad);
+	if (*status != STORE_OK)
+		return *status == STORE_EIO ? "root of the client directory cannot be read" :
+					      "root of the client directory does not match its checksum";
+	*status = ref_check(st, &g->map.root, st->sync_page, bad);
+	if (*status != STORE_OK)
+		return *status == STORE_EIO ? "root of the allocation map cannot be read" :
+					      "root of the allocation map does not match its checksum";
 	return NULL;
 }
 
-/* Read the generation table behind the superblock into st->kept, after the superblock's own record. */
-static const char *table_read(struct store *st, const struct fmt_super *s, uint64_t *bad)
+/* Read the generation table behind the superblock into st->kept, after the superblock's own record. As
+ * generation_check. */
+static const char *table_read(struct store *st, const struct fmt_super *s, uint64_t *bad, int *status)
 {
 	struct fmt_ref ref = s->gen.table;
 	struct fmt_gens *t = st->gens;
@@ -46,8 +60,11 @@ static const char *table_read(struct store *st, const struct fmt_super *s, uint6
 	if (s->gen.generation)
 		st->kept[st->kept_count++] = s->gen;
 	while (ref.block) {
-		if (!ref_check(st, &ref, t, bad))
-			return "generation table does not match its checksum";
+		*status = ref_check(st, &ref, t, bad);
+		if (*status != STORE_OK)
+			return *status == STORE_EIO ? "generation table cannot be read" :
+						      "generation table does not match its checksum";
+		*status = STORE_DAMAGED;
 		if (t->magic != FMT_GENS_MAGIC || t->version != FMT_VERSION || !t->count ||
 		    t->count > FMT_GENS_PER_BLOCK || st->kept_count + t->count > STORE_KEPT_MAX)
 			return "generation table contradicts itself";
@@ -55,6 +72,7 @@ static const char *table_read(struct store *st, const struct fmt_super *s, uint6
 		st->kept_count += t->count;
 		ref = t->next;
 	}
+	*status = STORE_DAMAGED;
 	for (uint32_t i = 0; i < st->kept_count; i++)
 		if (st->kept[i].map.height > FMT_MAX_HEIGHT)
 			return "generation record contradicts itself";
@@ -102,16 +120,15 @@ static void set_blocks(struct store *st, uint64_t blocks)
 /* Neither slot is valid: what is this partition? */
 static int nothing_valid(struct store *st, const struct store_mount *res)
 {
-	int a = res->slots[0].status, b = res->slots[1].status, probe;
+	int a = res->slots[0].status, b = res->slots[1].status;
 
 	if (a == STORE_TOO_SMALL || b == STORE_TOO_SMALL)
 		return STORE_TOO_SMALL;
+	if (a == STORE_EIO || b == STORE_EIO)
+		return STORE_EIO;
 	if (a == STORE_DAMAGED || b == STORE_DAMAGED)
 		return STORE_DEAD;
-	probe = super_probe(st);
-	if (probe == STORE_EMPTY && (a == STORE_EIO || b == STORE_EIO))
-		return STORE_EIO;
-	return probe;
+	return super_probe(st);
 }
 
 /* Try one superblock. On success the store stands on it, or on the wanted generation. */
@@ -120,10 +137,11 @@ static int try_slot(struct store *st, struct store_mount *res, unsigned slot, ui
 	const struct fmt_generation *g = &s->gen;
 	uint64_t bad = 0;
 	const char *why;
+	int status;
 
 	store_forget(st);
 	set_blocks(st, s->blocks);
-	why = table_read(st, s, &bad);
+	why = table_read(st, s, &bad, &status);
 	if (!why && want && want != g->generation) {
 		g = NULL;
 		for (uint32_t i = 0; i < st->kept_count; i++)
@@ -133,9 +151,9 @@ static int try_slot(struct store *st, struct store_mount *res, unsigned slot, ui
 			return STORE_NO_GENERATION;
 	}
 	if (!why)
-		why = generation_check(st, g, &bad);
+		why = generation_check(st, g, &bad, &status);
 	if (why) {
-		res->slots[slot].status = STORE_DAMAGED;
+		res->slots[slot].status = status;
 		res->slots[slot].bad_block = bad;
 		res->slots[slot].why = why;
 		return STORE_DEAD;
@@ -217,6 +235,9 @@ int store_mount(struct store *st, uint64_t want, struct store_mount *res)
 	}
 	if (status != STORE_OK) {
 		store_forget(st);
+		/* What could not be read may be there at the next try. */
+		if (status == STORE_DEAD && (res->slots[0].status == STORE_EIO || res->slots[1].status == STORE_EIO))
+			status = STORE_EIO;
 		return status;
 	}
 	boot_read(st);

@@ -129,6 +129,8 @@ void store_forget(struct store *st)
 	st->used = st->freed = st->index_blocks = st->reserved = 0;
 	st->queue = NULL;
 	st->queue_end = &st->queue;
+	st->later = NULL;
+	st->later_end = &st->later;
 	st->blocked_on = NULL;
 	st->starved = st->frees_failed = false;
 	st->starved_reads = NULL;
@@ -332,6 +334,7 @@ int store_commit(struct store *st, struct store_op *op)
 	st->begun = false;
 	st->commit_queued = true;
 	change_queue(st, op, false);
+	queue_after_commit(st);
 	return STORE_PENDING;
 }
 

@@ -125,6 +125,7 @@ struct store {
 
 	/* queue of changes */
 	struct store_op *queue, **queue_end;
+	struct store_op *later, **later_end;    /* put off until the commit that failed has been repeated */
 	struct node   *blocked_on;      /* the first change waits for this node's I/O */
 	bool           reads_starved;
 	bool           starved;         /* … or for any node to become free */
@@ -236,6 +237,7 @@ void     op_finish(struct store_op *op, int status);
 /* ---- commit.c ---- */
 bool     commit_step(struct store *st);
 void     commit_start(struct store *st, struct store_op *op);
+void     queue_after_commit(struct store *st);
 
 /* ---- super.c ---- */
 int      sync_io(struct store *st, enum blk_op op, uint64_t block, void *page);

@@ -18,6 +18,7 @@
 #include "format.h"
 #include "store_help.h"
 #include "store_priv.h"
+#include "store_states.h"
 
 #define BLOCKS  2048u
 #define REGIONS 300u            /* in the test with many: the map has inner nodes */
@@ -473,6 +474,41 @@ static void test_boot_counter_crashes(void **state)
 	sim_image_free(&before);
 }
 
+/* Some of everything that store_states_test does in bulk, with the sanitizers looking on. */
+static void test_machine_crash_states(void **state)
+{
+	struct states s = { .budget = states_wanted / 40 };
+
+	(void)state;
+	for (unsigned kind = 0; kind < STATES_KINDS; kind++)
+		assert_true(states_world(&s, kind, base_seed + 1000));
+	assert_true(s.deep[0] && s.crash_states > s.budget);
+	states_seen += s.crash_states;
+}
+
+static void test_machine_faults(void **state)
+{
+	struct states s = { 0 };
+
+	(void)state;
+	assert_true(states_flips(&s, base_seed + 2000, 60));
+	for (unsigned n = 0; n < 6; n++)
+		assert_true(states_lying_disk(&s, base_seed + 2000 + n));
+	assert_true(s.detected > 0);
+	assert_true(states_every_error(&s, base_seed + 2001, 1 + base_seed % 7, 7));
+	assert_true(states_recovery_errors(&s, base_seed + 2002));
+}
+
+static void test_machine_little_room(void **state)
+{
+	struct states s = { 0 };
+
+	(void)state;
+	for (unsigned room = 0; room < 160; room += 16)
+		assert_true(states_full(&s, base_seed + 3000 + room, room));
+	assert_true(states_memory(&s, base_seed + 3001));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -491,6 +527,9 @@ int main(void)
 		cmocka_unit_test(test_mutant_overwrites_kept_blocks),
 		cmocka_unit_test(test_mutant_wrong_slot),
 		cmocka_unit_test(test_boot_counter_crashes),
+		cmocka_unit_test(test_machine_crash_states),
+		cmocka_unit_test(test_machine_faults),
+		cmocka_unit_test(test_machine_little_room),
 	};
 	int failed;
 
@@ -500,7 +539,6 @@ int main(void)
 		states_wanted = strtoull(getenv("STATES"), NULL, 0);
 	print_message("store crash simulator: SEED=%llu\n", (unsigned long long)base_seed);
 	failed = cmocka_run_group_tests(tests, NULL, NULL);
-	print_message("store crash simulator: %llu crash states recovered, SEED=%llu\n",
-		      (unsigned long long)states_seen, (unsigned long long)base_seed);
+	printf("# SEED=%llu\n# crash_states=%llu\n", (unsigned long long)base_seed, (unsigned long long)states_seen);
 	return failed;
 }

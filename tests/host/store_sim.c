@@ -29,8 +29,60 @@ static uint64_t groups_of(const struct sim_image *im)
 	return (im->blocks + GROUP - 1) / GROUP;
 }
 
+static struct sim_page *page_new(const void *content)
+{
+	struct sim_page *p = aligned_alloc(64, sizeof(*p));
+
+	p->refs = 1;
+	p->hashed = false;
+	memcpy(p->data, content, BLK_SIZE);
+	return p;
+}
+
+static void page_put(struct sim_page *p)
+{
+	if (p && !--p->refs)
+		free(p);
+}
+
+static uint64_t mix(uint64_t x)
+{
+	x = (x ^ (x >> 32)) * 0xd6e8feb86659fd93ull;
+	return x ^ (x >> 32);
+}
+
+static uint64_t sector_hash(const uint64_t *w)
+{
+	uint64_t a = 0, b = 0;
+
+	for (unsigned i = 0; i < SIM_SECTOR / 8; i += 2) {
+		a = (a ^ w[i]) * 0x9e3779b97f4a7c15ull;
+		b = (b ^ w[i + 1]) * 0xbf58476d1ce4e5b9ull;
+		a ^= a >> 29;
+		b ^= b >> 31;
+	}
+	return mix(a ^ mix(b));
+}
+
+/* What a block adds to the hash of its image. Zeros add nothing. */
+static uint64_t page_hash(struct sim_page *p, uint64_t block)
+{
+	uint64_t hash = 0;
+
+	if (!p)
+		return 0;
+	for (unsigned k = 0; k < BLK_SIZE / SIM_SECTOR && !p->hashed; k++)
+		p->sectors[k] = sector_hash((const uint64_t *)(p->data + k * SIM_SECTOR));
+	p->hashed = true;
+	for (unsigned k = 0; k < BLK_SIZE / SIM_SECTOR; k++)
+		if (p->sectors[k])
+			hash += mix(p->sectors[k] + mix(8 * block + k + 1));
+	return hash;
+}
+
 void sim_image_make(struct sim_image *im, uint64_t blocks)
 {
+	memset(im, 0, sizeof(*im));
 	im->blocks = blocks;
 	im->groups = calloc(groups_of(im), sizeof(*im->groups));
 }
@@ -41,41 +93,72 @@ void sim_image_free(struct sim_image *im)
 		if (!im->groups[g])
 			continue;
 		for (unsigned i = 0; i < GROUP; i++)
-			free(im->groups[g][i]);
+			page_put(im->groups[g][i]);
 		free(im->groups[g]);
 	}
 	free(im->groups);
 	im->groups = NULL;
 }
 
+static struct sim_page *image_page(const struct sim_image *im, uint64_t block)
+{
+	struct sim_page **group = im->groups[block / GROUP];
+
+	return group ? group[block % GROUP] : NULL;
+}
+
+/* Takes over the caller's share of p, gives its own of what was there. */
+static struct sim_page *image_swap(struct sim_image *im, uint64_t block, struct sim_page *p)
+{
+	struct sim_page ***group = &im->groups[block / GROUP], *old;
+
+	if (!*group)
+		*group = calloc(GROUP, sizeof(**group));
+	old = (*group)[block % GROUP];
+	(*group)[block % GROUP] = p;
+	if (im->hashing)
+		im->hash += page_hash(p, block) - page_hash(old, block);
+	return old;
+}
+
 void sim_image_get(const struct sim_image *im, uint64_t block, void *page)
 {
-	uint8_t **group = im->groups[block / GROUP];
+	struct sim_page *p = image_page(im, block);
 
-	if (group && group[block % GROUP])
-		memcpy(page, group[block % GROUP], BLK_SIZE);
+	if (p)
+		memcpy(page, p->data, BLK_SIZE);
 	else
 		memset(page, 0, BLK_SIZE);
 }
 
 void sim_image_put(struct sim_image *im, uint64_t block, const void *page)
 {
-	uint8_t ***group = &im->groups[block / GROUP];
-
-	if (!*group)
-		*group = calloc(GROUP, sizeof(**group));
-	if (!(*group)[block % GROUP])
-		(*group)[block % GROUP] = malloc(BLK_SIZE);
-	memcpy((*group)[block % GROUP], page, BLK_SIZE);
+	page_put(image_swap(im, block, page_new(page)));
 }
 
 void sim_image_copy(struct sim_image *to, const struct sim_image *from)
 {
 	sim_image_make(to, from->blocks);
-	for (uint64_t g = 0; g < groups_of(from); g++)
-		for (unsigned i = 0; from->groups[g] && i < GROUP; i++)
-			if (from->groups[g][i])
-				sim_image_put(to, g * GROUP + i, from->groups[g][i]);
+	to->hash = from->hash;
+	to->hashing = from->hashing;
+	for (uint64_t g = 0; g < groups_of(from); g++) {
+		if (!from->groups[g])
+			continue;
+		to->groups[g] = malloc(GROUP * sizeof(*to->groups[g]));
+		memcpy(to->groups[g], from->groups[g], GROUP * sizeof(*to->groups[g]));
+		for (unsigned i = 0; i < GROUP; i++)
+			if (to->groups[g][i])
+				to->groups[g][i]->refs++;
+	}
+}
+
+void sim_image_hash(struct sim_image *im)
+{
+	im->hash = 0;
+	im->hashing = true;
+	for (uint64_t g = 0; g < groups_of(im); g++)
+		for (unsigned i = 0; im->groups[g] && i < GROUP; i++)
+			im->hash += page_hash(im->groups[g][i], g * GROUP + i);
 }
 
 /* ---- The device ---- */
@@ -138,10 +221,8 @@ static void sim_submit(struct blkdev *dev, struct blkreq *r)
 			s->last_write = r->block;
 			if (s->redirect)
 				e.block = s->redirect(s, r->block);
-			if (s->record) {
-				e.content = malloc(BLK_SIZE);
-				memcpy(e.content, r->bufs[0], BLK_SIZE);
-			}
+			if (s->record)
+				e.content = page_new(r->bufs[0]);
 		}
 		if (r->op == BLK_WRITE || !s->drop_flush || !s->drop_flush(s, s->last_write))
 			s->pending_event[slot] = log_add(s, e);
@@ -168,6 +249,8 @@ static void complete_write(struct sim *s, struct blkreq *r, size_t begin, uint64
 		s->violation = "buffer changed while it was being written";
 	if (block < s->image->blocks)
 		sim_image_put(s->image, block, r->bufs[0]);
+	if (s->record && begin < s->log_count)
+		s->log[begin].end = s->log_count;
 	log_add(s, (struct sim_event){ .kind = SIM_WRITTEN, .begin = begin, .block = block });
 }
 
@@ -235,7 +318,7 @@ void sim_end(struct sim *s)
 {
 	for (size_t i = 0; i < s->log_count; i++)
 		if (s->log[i].kind == SIM_WRITE)
-			free(s->log[i].content);
+			page_put(s->log[i].content);
 	free(s->log);
 	s->log = NULL;
 	s->log_count = s->log_size = 0;
@@ -250,38 +333,55 @@ void sim_cut_begin(struct sim_cut *c, const struct sim *s, struct sim_image *dur
 	c->durable = durable;
 	c->loose_size = 8192;
 	c->loose = malloc(c->loose_size * sizeof(*c->loose));
-	c->completed = calloc(s->log_count + 1, 1);
 }
 
 void sim_cut_end(struct sim_cut *c)
 {
 	free(c->loose);
-	free(c->completed);
 }
 
-static void loose_move_last(struct sim_cut *c, size_t event)
+/* Has the write completed before the cut? */
+static bool completed(const struct sim_cut *c, size_t write)
 {
-	size_t i = 0, keep = 0;
+	size_t end = c->s->log[write].end;
 
-	/* An earlier write to the block that failed is superseded now. */
-	for (i = 0; i < c->loose_count; i++) {
+	return end && end <= c->at;
+}
+
+/* A write has completed: it moves behind the completed ones, before those under way, so that applying them in this order
+ * is right. An earlier write to the block that failed is superseded. */
+static void written(struct sim_cut *c, size_t event)
+{
+	size_t keep = 0, place = SIZE_MAX;
+	bool was_there = false;
+
+	for (size_t i = 0; i < c->loose_count; i++) {
 		size_t w = c->loose[i];
 
-		if (w >= event || c->completed[w] || c->s->log[w].block != c->s->log[event].block)
-			c->loose[keep++] = w;
+		if (w == event) {
+			was_there = true;
+			continue;
+		}
+		if (w < event && !completed(c, w) && c->s->log[w].block == c->s->log[event].block)
+			continue;
+		if (place == SIZE_MAX && !completed(c, w))
+			place = keep;
+		c->loose[keep++] = w;
 	}
 	c->loose_count = keep;
-	for (i = 0; i < c->loose_count && c->loose[i] != event; i++)
-		;
-	if (i == c->loose_count)
+	if (!was_there)
 		return;
-	memmove(&c->loose[i], &c->loose[i + 1], (c->loose_count - i - 1) * sizeof(*c->loose));
-	/* Completed ones stand before those under way, so that applying in this order is right. */
-	for (i = 0; i < c->loose_count - 1 && c->completed[c->loose[i]]; i++)
-		;
-	memmove(&c->loose[i + 1], &c->loose[i], (c->loose_count - 1 - i) * sizeof(*c->loose));
-	c->loose[i] = event;
-	c->completed[event] = 1;
+	if (place == SIZE_MAX)
+		place = keep;
+	memmove(&c->loose[place + 1], &c->loose[place], (keep - place) * sizeof(*c->loose));
+	c->loose[place] = event;
+	c->loose_count++;
+}
+
+static struct sim_page *share(struct sim_page *p)
+{
+	p->refs++;
+	return p;
 }
 
 /* A flush completed: what had completed when it was submitted is durable. */
@@ -290,15 +390,12 @@ static void flushed(struct sim_cut *c, size_t flush)
 	size_t keep = 0;
 
 	for (size_t i = 0; i < c->loose_count; i++) {
-		size_t w = c->loose[i];
-		bool durable = false;
+		const struct sim_event *e = &c->s->log[c->loose[i]];
 
-		for (size_t k = w + 1; c->completed[w] && k < flush && !durable; k++)
-			durable = c->s->log[k].kind == SIM_WRITTEN && c->s->log[k].begin == w;
-		if (durable)
-			sim_image_put(c->durable, c->s->log[w].block, c->s->log[w].content);
-		else
-			c->loose[keep++] = w;
+		if (!e->end || e->end >= flush)
+			c->loose[keep++] = c->loose[i];
+		else if (e->block < c->durable->blocks)
+			page_put(image_swap(c->durable, e->block, share(e->content)));
 	}
 	c->loose_count = keep;
 }
@@ -315,13 +412,45 @@ bool sim_cut_next(struct sim_cut *c)
 			c->loose = realloc(c->loose, c->loose_size * sizeof(*c->loose));
 		}
 		c->loose[c->loose_count++] = c->at;
-	} else if (e->kind == SIM_WRITTEN) {
-		loose_move_last(c, e->begin);
+	} else if (e->kind == SIM_WRITTEN && e->begin != SIZE_MAX) {
+		written(c, e->begin);
 	} else if (e->kind == SIM_FLUSHED) {
 		flushed(c, e->begin);
 	}
 	c->at++;
 	return true;
+}
+
+/* The old content with some sectors of the new one. */
+static struct sim_page *torn(const struct sim_page *old, struct sim_page *new, unsigned keep)
+{
+	static const uint8_t zeros[BLK_SIZE];
+	struct sim_page *p;
+
+	if (keep == 0xff)
+		return share(new);
+	p = page_new(old ? old->data : zeros);
+	for (unsigned k = 0; k < BLK_SIZE / SIM_SECTOR; k++)
+		if (keep >> k & 1)
+			memcpy(p->data + k * SIM_SECTOR, new->data + k * SIM_SECTOR, SIM_SECTOR);
+	return p;
+}
+
+void sim_cut_keep(struct sim_cut *c, const uint8_t *sectors, struct sim_undo *u)
+{
+	u->block = malloc((c->loose_count + 1) * sizeof(*u->block));
+	u->content = malloc((c->loose_count + 1) * sizeof(*u->content));
+	u->count = 0;
+	for (size_t i = 0; i < c->loose_count; i++) {
+		const struct sim_event *e = &c->s->log[c->loose[i]];
+		struct sim_page *p;
+
+		if (!sectors[i] || e->block >= c->durable->blocks)
+			continue;
+		p = torn(image_page(c->durable, e->block), e->content, sectors[i]);
+		u->block[u->count] = e->block;
+		u->content[u->count++] = image_swap(c->durable, e->block, p);
+	}
 }
 
 /* Which of the eight sectors of loose write i survive. */
@@ -348,31 +477,18 @@ static unsigned sectors_kept(enum sim_policy p, size_t i, size_t count, size_t c
 void sim_cut_apply(struct sim_cut *c, enum sim_policy p, uint64_t *seed, struct sim_undo *u)
 {
 	size_t chosen = (size_t)sim_below(seed, c->loose_count + 1);
-	uint8_t page[BLK_SIZE];
+	uint8_t *sectors = malloc(c->loose_count + 1);
 
-	u->block = malloc((c->loose_count + 1) * sizeof(*u->block));
-	u->content = malloc((c->loose_count + 1) * BLK_SIZE);
-	u->count = 0;
-	for (size_t i = 0; i < c->loose_count; i++) {
-		const struct sim_event *e = &c->s->log[c->loose[i]];
-		unsigned keep = sectors_kept(p, i, c->loose_count, chosen, seed);
-
-		if (!keep || e->block >= c->durable->blocks)
-			continue;
-		sim_image_get(c->durable, e->block, page);
-		u->block[u->count] = e->block;
-		memcpy(u->content + u->count++ * BLK_SIZE, page, BLK_SIZE);
-		for (unsigned k = 0; k < BLK_SIZE / SIM_SECTOR; k++)
-			if (keep >> k & 1)
-				memcpy(page + k * SIM_SECTOR, e->content + k * SIM_SECTOR, SIM_SECTOR);
-		sim_image_put(c->durable, e->block, page);
-	}
+	for (size_t i = 0; i < c->loose_count; i++)
+		sectors[i] = (uint8_t)sectors_kept(p, i, c->loose_count, chosen, seed);
+	sim_cut_keep(c, sectors, u);
+	free(sectors);
 }
 
 void sim_cut_undo(struct sim_cut *c, struct sim_undo *u)
 {
 	while (u->count--)
-		sim_image_put(c->durable, u->block[u->count], u->content + u->count * BLK_SIZE);
+		page_put(image_swap(c->durable, u->block[u->count], u->content[u->count]));
 	free(u->block);
 	free(u->content);
 }

@@ -20,23 +20,34 @@
 uint64_t sim_random(uint64_t *seed);
 uint64_t sim_below(uint64_t *seed, uint64_t n);         /* 0 .. n-1 */
 
-/* Sparse disk content. */
+/* Sparse disk content. Blocks are shared between images and logs, so that a copy and a cut cost pointers only;
+ * `hash` tells contents apart, by sectors: equal contents have equal hashes. */
+struct sim_page {
+	uint32_t refs;
+	bool     hashed;
+	uint64_t sectors[BLK_SIZE / SIM_SECTOR];        /* hash of each */
+	_Alignas(64) uint8_t data[BLK_SIZE];
+};
 struct sim_image {
 	uint64_t   blocks;
-	uint8_t ***groups;              /* [block / 512][block % 512] */
+	uint64_t   hash;                /* valid if `hashing` */
+	bool       hashing;
+	struct sim_page ***groups;      /* [block / 512][block % 512]; NULL: zeros */
 };
 void sim_image_make(struct sim_image *im, uint64_t blocks);
 void sim_image_free(struct sim_image *im);
 void sim_image_copy(struct sim_image *to, const struct sim_image *from);
 void sim_image_get(const struct sim_image *im, uint64_t block, void *page);
 void sim_image_put(struct sim_image *im, uint64_t block, const void *page);
+void sim_image_hash(struct sim_image *im);              /* compute the hash, and keep it up from here on */
 
 enum sim_event_kind { SIM_WRITE, SIM_WRITTEN, SIM_FLUSH, SIM_FLUSHED, SIM_MARK };
 struct sim_event {
 	enum sim_event_kind kind;
 	size_t    begin;                /* WRITTEN, FLUSHED: the event of the submission */
 	uint64_t  block;                /* WRITE; MARK: the caller's number */
-	uint8_t  *content;              /* WRITE */
+	size_t    end;                  /* WRITE: the event of its completion; 0: not completed */
+	struct sim_page *content;       /* WRITE */
 };
 
 struct sim {
@@ -77,14 +88,15 @@ struct sim_cut {
 	size_t            at;           /* the power goes before this event */
 	size_t           *loose;        /* WRITE events that are not durable, in order of completion, then the rest */
 	size_t            loose_count, loose_size;
-	uint8_t          *completed;    /* per event: WRITE completed at index+1 … */
 };
 enum sim_policy { SIM_NONE, SIM_ALL, SIM_PREFIX, SIM_SUBSET, SIM_DROP_ONE, SIM_ONLY_ONE, SIM_TORN, SIM_POLICIES };
 void sim_cut_begin(struct sim_cut *c, const struct sim *s, struct sim_image *durable);
 bool sim_cut_next(struct sim_cut *c);   /* moves the cut behind one more event; false at the end */
 void sim_cut_end(struct sim_cut *c);
-/* Put loose writes on the image as the policy and the seed say; undo takes them off again. */
-struct sim_undo { uint64_t *block; uint8_t *content; size_t count; };
+/* Put loose writes on the image; undo takes them off again. sim_cut_keep says of each loose write, in their order,
+ * which of its eight sectors survive (bit by bit); sim_cut_apply draws that as the policy and the seed say. */
+struct sim_undo { uint64_t *block; struct sim_page **content; size_t count; };
+void sim_cut_keep(struct sim_cut *c, const uint8_t *sectors, struct sim_undo *u);
 void sim_cut_apply(struct sim_cut *c, enum sim_policy p, uint64_t *seed, struct sim_undo *u);
 void sim_cut_undo(struct sim_cut *c, struct sim_undo *u);
 
