@@ -3,21 +3,25 @@
  */
 #include "commit.h"
 
+#include <stdarg.h>
+
+#include <l4/print.h>
 #include <l4/schedule.h>
+#include <l4/string.h>
 
 #include "cow.h"
 #include "discard.h"
 #include "disk.h"
 #include "io.h"
 #include "log.h"
+#include "pages.h"
 #include "pending.h"
 #include "server.h"
 #include "snapshot.h"
 #include "writer.h"
 
-#define RETRY_US        200000ul
-#define COMPLAIN_US     5000000ul
-#define SILENCE_US      10000000ul
+#define RETRY_US        100000ul        /* until the first new try; doubled for each that fails, up to: */
+#define RETRY_MAX_US    10000000ul
 
 struct record record;
 struct commit_counters commit_count;
@@ -28,10 +32,13 @@ static struct {
 	struct store *st;
 	enum state state;
 	bool failed;                    /* waiting to try again */
-	uint64_t retry_tsc;
-	int complaint;                  /* status last complained of, and until when it is not repeated */
-	uint64_t complain_tsc;
-	uint64_t watched, watch_tsc;    /* completions seen, and when to complain that there are no more */
+	uint64_t retry_tsc, retry_us;
+	unsigned failures;              /* since the last commit */
+	uint64_t failing_tsc;           /* when the first of them was */
+	int complaint;                  /* status last complained of */
+	struct log_limit limit;
+	bool disk_worked;
+	uint64_t committed_tsc;         /* the last commit, or the beginning of this boot */
 	uint64_t start_tsc;
 	struct record record;           /* of the commit under way */
 	struct store_op commit, drop;
@@ -41,6 +48,7 @@ static struct {
 void commit_use(struct store *st)
 {
 	c.st = st;
+	c.committed_tsc = rdtsc();
 }
 
 struct store *commit_store(void)
@@ -73,6 +81,11 @@ uint64_t commit_age_us(uint64_t tsc)
 	return tsc > c.start_tsc ? time_us(tsc - c.start_tsc) : 0;
 }
 
+uint64_t commit_failing_us(void)
+{
+	return c.failures ? time_us(rdtsc() - c.failing_tsc) : 0;
+}
+
 bool commit_hopeless(void)
 {
 	return !c.st || c.complaint == STORE_FULL;
@@ -87,47 +100,73 @@ void commit_snapshot(uint64_t tsc)
 
 /* ---- Failure ----------------------------------------------------------------------------------- */
 
+/* What failed, and where as far as it is known. key: the page that could not be written; block: of what is damaged. */
+struct where {
+	bool page;
+	uint64_t key;
+	uint64_t block;
+};
+
+static void append(char *text, size_t size, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+
+static void append(char *text, size_t size, const char *fmt, ...)
+{
+	size_t n = strlen(text);
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(text + n, size - n, fmt, ap);
+	va_end(ap);
+}
+
 /* The same complaint is made again only after a while. */
-static void complain(const char *what, int status)
+static void complain(const char *what, int status, struct where w)
+{
+	const struct disk_failure *f = disk_failure();
+	char place[120] = "";
+	unsigned repeated;
+
+	if (status != c.complaint)
+		c.limit = (struct log_limit){ 0 };
+	c.complaint = status;
+	if (!log_limited(&c.limit, &repeated))
+		return;
+	if (status == STORE_EIO && f->op == BLK_FLUSH)
+		append(place, sizeof place, " op=flush");
+	else if (status == STORE_EIO)
+		append(place, sizeof place, " op=%s block=%lu", f->op == BLK_READ ? "read" : "write", f->block);
+	else if (w.block)
+		append(place, sizeof place, " block=%lu", w.block);
+	if (w.page)
+		append(place, sizeof place, " client=%u page=0x%lx", KEY_CLIENT(w.key), KEY_VPN(w.key));
+	log_error("%s: %s%s gen=%lu uncommitted_ms=%lu failures=%u retry_ms=%lu", what, store_strerror(status), place,
+		  store_generation(c.st), time_us(rdtsc() - c.committed_tsc) / 1000, c.failures, c.retry_us / 1000);
+}
+
+static void fail(const char *what, int status, struct where w)
 {
 	uint64_t now = rdtsc();
 
-	if (status == c.complaint && now < c.complain_tsc)
-		return;
-	c.complaint = status;
-	c.complain_tsc = now + time_ticks(COMPLAIN_US);
-	log_error("%s: %s; generation=%lu stays, trying again", what, store_strerror(status),
-		  store_generation(c.st));
-}
-
-static void fail(const char *what, int status)
-{
-	complain(what, status);
 	commit_count.failures++;
-	c.failed = true;
-	c.retry_tsc = rdtsc() + time_ticks(RETRY_US);
-	pending_commit(0, false);
-}
-
-/* Requests of a disk that does not answer cannot be taken back: their buffers are the device's. */
-static void watch_disk(void)
-{
-	uint64_t now = rdtsc(), done = disk_completed();
-
-	if (!disk_in_flight() || done != c.watched) {
-		c.watched = done;
-		c.watch_tsc = now + time_ticks(SILENCE_US);
-	} else if (now >= c.watch_tsc) {
-		log_error("disk %s has not answered for %lu s; generation=%lu stays", disk_name(), SILENCE_US / 1000000,
-			  store_generation(c.st));
-		c.watch_tsc = now + time_ticks(SILENCE_US);
+	if (!c.failures++) {
+		c.failing_tsc = now;
+		c.retry_us = RETRY_US;
+	} else if (c.retry_us < RETRY_MAX_US) {
+		c.retry_us = c.retry_us * 2 < RETRY_MAX_US ? c.retry_us * 2 : RETRY_MAX_US;
 	}
+	c.failed = true;
+	c.retry_tsc = now + time_ticks(c.retry_us);
+	complain(what, status, w);
+	pending_commit(0, false);
 }
 
 void commit_tick(void)
 {
-	if (c.st)
-		watch_disk();
+	bool works = disk_works();
+
+	if (works && !c.disk_worked)
+		c.retry_tsc = 0;                /* it came back: now is the time */
+	c.disk_worked = works;
 	if (c.failed && rdtsc() >= c.retry_tsc) {
 		c.failed = false;
 		if (c.state == WRITING)
@@ -158,13 +197,18 @@ static void commit_done(struct store_op *op)
 	c.commit_busy = false;
 	c.failed = false;
 	if (op->status != STORE_OK) {
-		fail("commit", op->status);
+		fail("commit", op->status, (struct where){ .block = op->block });
 		return;
 	}
 	c.state = IDLE;
 	c.complaint = STORE_OK;
 	writer_tick(0);
 	report();
+	if (c.failures)
+		log_line("[ckpt] resumed gen=%lu uncommitted_ms=%lu failures=%u", store_generation(c.st),
+			 time_us(rdtsc() - c.committed_tsc) / 1000, c.failures);
+	c.failures = 0;
+	c.committed_tsc = rdtsc();
 	pending_commit(snapshot_number(), true);
 	snapshot_committed();
 }
@@ -177,7 +221,7 @@ static void drop_done(struct store_op *op)
 	if (op->status == STORE_OK)
 		discard_removed();
 	else
-		fail("discard", op->status);
+		fail("discard", op->status, (struct where){ .block = op->block });
 }
 
 static bool unit_drop(const struct discard_range *r)
@@ -207,7 +251,7 @@ static bool unit_begin(void)
 	c.record = record;
 	status = store_begin(c.st, (const uint8_t *)&c.record);
 	if (status != STORE_OK) {
-		fail("begin", status);
+		fail("begin", status, (struct where){ 0 });
 		return false;
 	}
 	c.state = WRITING;
@@ -226,8 +270,11 @@ static bool unit_write(void)
 	if (cow_write_unit(c.st))
 		return true;
 	if (cow.failed && cow.failed == cow.busy) {
-		fail("writing", cow_failure());
-		if (cow_failure() == STORE_FULL)
+		struct where w = { .page = true };
+
+		status = cow_failure(&w.key, &w.block);
+		fail("writing", status, w);
+		if (status == STORE_FULL)
 			c.state = ABANDON;
 		return false;
 	}
@@ -250,7 +297,7 @@ static bool unit_abandon(void)
 		return true;
 	if (cow_snapshot_saved()) {
 		c.state = IDLE;
-		snapshot_put_off(RETRY_US);
+		snapshot_put_off(c.retry_us);
 	}
 	return false;
 }

@@ -5,7 +5,8 @@
  *   BEGIN -> WRITING   [commit_unit]    the store knows the record; ranges discarded before the snapshot go first
  *   WRITING -> STORE   [commit_unit]    every page of the snapshot has reached the disk
  *   STORE -> IDLE      [commit_done]    index, maps, superblock are durable: waiters are answered
- *   any but IDLE -> failed -> back      a disk error: said on the console, tried again after a pause
+ *   any but IDLE -> failed -> back      a disk error: said on the console, tried again after a pause, which doubles
+ *                                       each time up to a bound, or as soon as the disk is back
  *   WRITING -> ABANDON -> IDLE          [commit_unit] the partition is full: the pages are dirty again, for a later
  *                                       snapshot, when something may have been given up
  *
@@ -62,6 +63,8 @@ bool commit_idle(void);
 uint64_t commit_age_us(uint64_t tsc);
 /* No checkpoint can be written at present (no partition, or it is full), so no dirty page will become clean. */
 bool commit_hopeless(void);
+/* Microseconds since a commit first failed, with none good after it; 0: all is well. */
+uint64_t commit_failing_us(void);
 /* Called at each tick: tries again what failed. */
 void commit_tick(void);
 

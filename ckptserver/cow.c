@@ -29,7 +29,7 @@ struct fifo {
 
 static struct buffer *buffer;           /* 1 .. cow.buffers */
 static struct fifo free_list, copied, failed;
-static int last_failure;
+static struct { int status; uint64_t key, block; } last_failure;
 
 static pfn_t dirty_head[2];             /* by epoch & 1 */
 static pfn_t wait_head, wait_tail;      /* postponed */
@@ -249,7 +249,9 @@ static void put_result(uint16_t b, int status)
 		buffer_done(b);
 		return;
 	}
-	last_failure = status;
+	last_failure.status = status;
+	last_failure.key = page_of(buffer[b].page)->key;
+	last_failure.block = status == STORE_DAMAGED ? buffer[b].op.block : 0;
 	cow.failed++;
 	fifo_put(&failed, b);
 }
@@ -365,9 +367,11 @@ bool cow_abandon_unit(struct store *st)
 	return b || f;
 }
 
-int cow_failure(void)
+int cow_failure(uint64_t *key, uint64_t *block)
 {
-	return last_failure;
+	*key = last_failure.key;
+	*block = last_failure.block;
+	return last_failure.status;
 }
 
 bool cow_init(unsigned buffers)

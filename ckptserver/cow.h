@@ -51,8 +51,8 @@ bool cow_write_unit(struct store *st);
 
 /* Gives FAILED buffers to the store again. */
 void cow_retry_failed(void);
-/* Status of the last failure. */
-int cow_failure(void);
+/* Status of the last failure, with the page and, of a damaged index node, the block. */
+int cow_failure(uint64_t *key, uint64_t *block);
 
 /* One unit of giving the snapshot up: its pages become dirty again, for the next one. What the store has taken
  * stays taken; that content belongs to the next snapshot as well, or will be put anew. False: done, or waiting for

@@ -35,12 +35,33 @@ int disk_read_sector(uint64_t sector, void *buf);
 /* Completes what the device has finished; called on its interrupt. Returns how many blocks. */
 unsigned disk_interrupt(void);
 
+/* To be called every 10 ms or so while disk_wants_tick; now: time-stamp counter. Looks whether the device is well: one that
+ * asks for a reset, or has not answered a request for ckpt.disk_timeout, is reset and gets everything under way again; one that
+ * is gone fails all requests with BLK_EIO, those made while it is gone too, and is looked for again. Says what it
+ * does on the console. True if a request was completed. */
+bool disk_tick(uint64_t now);
+bool disk_wants_tick(void);
+
+/* For tests: the driver errs, so that the device asks for a reset (virtio 1.x, 2.1.2). */
+void disk_break(void);
+
+/* Does the device take requests at this moment? */
+bool disk_works(void);
+
+/* The last block or flush that failed, and how many have. */
+struct disk_failure {
+	enum blk_op op;
+	uint64_t block;                 /* of the partition; a flush has none */
+	uint64_t count;
+};
+const struct disk_failure *disk_failure(void);
+
 /* Is a request complete for which no interrupt will come? Then call disk_interrupt. */
 bool disk_needs_poll(void);
 
 /* Blocks and flushes submitted and not completed. */
 unsigned disk_in_flight(void);
-/* Completed so far. */
+/* Completed well so far. */
 uint64_t disk_completed(void);
 
 #endif

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  * Console lines: a ring of lines that the console driver has not taken yet.
  *
- * The driver is told with a zero timeout, so ckptserver never waits for it. A driver that takes nothing for
- * LOG_PATIENCE attempts is given up, and the kernel's debug output is used from then on.
+ * The driver is told with a zero timeout, so ckptserver never waits for it. One that takes no message, not even the
+ * empty one it gets when there is no line, hangs: the machine reboots, and recovers.
  */
 #include "log.h"
 
@@ -15,15 +15,22 @@
 #include <l4/message.h>
 #include <l4/print.h>
 
+#include "io.h"
+#include "server.h"
+
 #define RING_BYTES      8192u
 #define LINE_BYTES      320u
-#define LOG_PATIENCE    1000u
+#define BEAT_US         1000000ul       /* between two empty messages */
+#define HANG_US         10000000ul      /* without one taken, and … */
+#define HANG_TRIES      1000u           /* … as many tries: the driver hangs. Time alone may have passed without us. */
+#define LIMIT_US        5000000ul
 
 static struct {
 	char ring[RING_BYTES];          /* whole lines, each with its newline */
 	unsigned in, out;
 	bool console;
-	unsigned refused;
+	unsigned refused;               /* tries since the driver last took something */
+	uint64_t taken_tsc;
 } out;
 
 static void kernel_print(const char *s, size_t n)
@@ -70,20 +77,29 @@ static bool send_some(void)
 
 bool log_pump(void)
 {
-	if (!ring_used())
+	uint64_t now = rdtsc();
+
+	if (!out.console || (!ring_used() && now < out.taken_tsc + time_ticks(BEAT_US)))
 		return false;
-	if (out.console && send_some())
+	if (send_some()) {
+		out.taken_tsc = now;
 		return ring_used();
-	if (!out.console || ++out.refused > LOG_PATIENCE) {
-		out.console = false;
-		log_flush();
 	}
-	return ring_used();
+	if (++out.refused > HANG_TRIES && now > out.taken_tsc + time_ticks(HANG_US))
+		server_crash("console driver: takes no message");
+	return true;
 }
 
 void log_use_console(void)
 {
 	out.console = true;
+	out.taken_tsc = rdtsc();
+}
+
+void log_use_kernel(void)
+{
+	log_flush();
+	out.console = false;
 }
 
 static void emit(const char *line, size_t n)
@@ -127,4 +143,17 @@ void log_error(const char *fmt, ...)
 	va_start(ap, fmt);
 	line_v("[ckpt] error ", fmt, ap);
 	va_end(ap);
+}
+
+bool log_limited(struct log_limit *limit, unsigned *repeated)
+{
+	uint64_t now = rdtsc();
+
+	if (now < limit->until_tsc) {
+		limit->repeated++;
+		return false;
+	}
+	*repeated = limit->repeated;
+	*limit = (struct log_limit){ now + time_ticks(LIMIT_US), 0 };
+	return true;
 }

@@ -22,6 +22,7 @@
 #include "commit.h"
 #include "cow.h"
 #include "disk.h"
+#include "fault.h"
 #include "io.h"
 #include "kobj.h"
 #include "log.h"
@@ -121,9 +122,10 @@ void loop_drain(void)
 static void tick(uint64_t now)
 {
 	tick_tsc = now + time_ticks(TICK_US);
-	if (disk_interrupt())                   /* should one have been lost */
+	if (disk_tick(now))
 		writer_wake();
 	commit_tick();
+	fault_tick(now);
 	load_retry();
 	if (kobj_deferred())
 		kobj_retry();
@@ -148,7 +150,7 @@ static L4_Time_t patience(uint64_t now, bool log_waits)
 	if (log_waits && us > LOG_RETRY_US)
 		us = LOG_RETRY_US;
 	/* While a commit is under way the writer's priority rises with every tick, whoever else runs. */
-	if ((load_retry_wanted() || kobj_deferred() || !commit_idle()) && us > TICK_US)
+	if ((load_retry_wanted() || kobj_deferred() || !commit_idle() || disk_wants_tick()) && us > TICK_US)
 		us = TICK_US;
 	return us ? L4_TimePeriod(us) : L4_ZeroTime;
 }

@@ -4,6 +4,8 @@
  */
 #include "options.h"
 
+#define DISK_TIMEOUT_MIN_US     100000ul        /* less is no trouble, but a slow disk */
+
 struct word {
 	const char *text;
 	size_t len;
@@ -143,6 +145,27 @@ static bool parse_format(struct options *o, struct word w)
 	return true;
 }
 
+/* WHAT@T */
+static bool parse_fault(struct options *o, struct word w)
+{
+	static const struct { const char *name; int fault; } names[] = {
+		{ "reset@", FAULT_RESET }, { "crash@", FAULT_CRASH }, { "hang@", FAULT_HANG },
+		{ "console-crash@", FAULT_CONSOLE_CRASH }, { "console-hang@", FAULT_CONSOLE_HANG },
+	};
+	uint64_t us;
+
+	for (unsigned i = 0; i < sizeof names / sizeof names[0]; i++) {
+		if (!word_cut(&w, names[i].name))
+			continue;
+		if (!options_duration(w.text, w.len, &us) || !us)
+			return false;
+		o->fault = names[i].fault;
+		o->fault_us = us;
+		return true;
+	}
+	return false;
+}
+
 static bool parse_ckpt(struct options *o, struct word w)
 {
 	uint64_t n;
@@ -158,6 +181,14 @@ static bool parse_ckpt(struct options *o, struct word w)
 	if (word_cut(&w, "require=")) {
 		o->require = word_is(w, "yes");
 		return o->require || word_is(w, "no");
+	}
+	if (word_cut(&w, "fault="))
+		return parse_fault(o, w);
+	if (word_cut(&w, "timeout=")) {
+		if (!options_duration(w.text, w.len, &n) || n < DISK_TIMEOUT_MIN_US)
+			return false;
+		o->disk_timeout_us = n;
+		return true;
 	}
 	if (word_cut(&w, "buffers=")) {
 		if (!word_number(&w, &n) || w.len || n < 8 || n > 65535)
@@ -180,6 +211,8 @@ static void parse_word(struct options *o, struct word w)
 	} else if (word_cut(&w, "chaos=")) {
 		if (!word_number(&w, &o->chaos))
 			o->chaos = 0;
+	} else if (word_is(w, "panic.exit=yes")) {
+		o->panic_exit = true;
 	} else if (word_cut(&w, "ckpt.")) {
 		if (!parse_ckpt(o, w) && !o->bad[0])
 			word_copy(whole, o->bad, sizeof o->bad);
@@ -191,6 +224,7 @@ void options_parse(struct options *o, const char *cmdline)
 	const char *p = cmdline;
 
 	*o = (struct options){ .interval_us = OPTIONS_INTERVAL_US,
+			       .disk_timeout_us = OPTIONS_DISK_TIMEOUT_US,
 			       .store_pages = OPTIONS_STORE_PAGES,
 			       .root = "pager" };
 	while (*p) {

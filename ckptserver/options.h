@@ -14,15 +14,20 @@
 
 enum { RESUME_LATEST, RESUME_NONE, RESUME_GENERATION };
 enum { FORMAT_EMPTY, FORMAT_NO, FORMAT_FORCE };
+enum { FAULT_NONE, FAULT_RESET, FAULT_CRASH, FAULT_HANG, FAULT_CONSOLE_CRASH, FAULT_CONSOLE_HANG };
 
 struct options {
 	uint64_t interval_us;           /* between two snapshots; 0: only on demand */
 	int      resume;                /* RESUME_* */
 	uint64_t resume_gen;            /* for RESUME_GENERATION */
 	int      format;                /* FORMAT_*: what may be overwritten on the partition */
+	bool     panic_exit;            /* panic.exit=yes: a crash ends the emulator instead of rebooting */
 	bool     require;               /* ckpt.require=yes: do not run without a partition */
 	uint64_t store_pages;           /* size of the root client's store at genesis, 4 KiB pages */
 	uint64_t chaos;                 /* seed; 0: no chaos */
+	uint64_t disk_timeout_us;       /* a request without an answer for that long: the disk is reset */
+	int      fault;                 /* FAULT_*: what is to go wrong, for tests */
+	uint64_t fault_us;              /* that long after the start, and again and again */
 	unsigned buffers;               /* staging buffers; 0: by memory size */
 	uint64_t frames;                /* use no more frames for pages than that; 0: all there are */
 	char     root[40];              /* archive name of the root task */
@@ -31,6 +36,7 @@ struct options {
 
 #define OPTIONS_INTERVAL_US     100000
 #define OPTIONS_FRAMES_MIN      256             /* of frames= */
+#define OPTIONS_DISK_TIMEOUT_US 30000000
 #define OPTIONS_STORE_PAGES     (1ul << 20)     /* 4 GiB of virtual memory */
 
 /* Sets every field from the text (which need not be well formed). Never fails. */

@@ -107,7 +107,7 @@ void pagefault_message(L4_ThreadId_t client, unsigned rights, uint64_t address, 
 		if (residual_page(number, address, &from))
 			send_map(client, from, 12, address & ~(PAGE_BYTES - 1), L4_FullyAccessible);
 		else
-			log_error("driver thread=%lu fault address=0x%lx ip=0x%lx", number, address, ip);
+			server_crash("residual thread %lu: page fault at 0x%lx, ip 0x%lx", number, address, ip);
 		return;
 	}
 	/* Only the root task's faults are sigma0's. Any program can send us such a message; it waits for ever. */

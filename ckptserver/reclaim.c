@@ -159,15 +159,15 @@ static void load_damaged(pfn_t f, int status, uint64_t block)
 }
 
 /* It is read again at every tick; the line is not made again at every tick. */
-static void complain(uint64_t key)
+static void complain(uint64_t key, uint64_t block)
 {
 	uint64_t now = rdtsc();
 
 	if (now < silent_tsc)
 		return;
 	silent_tsc = now + time_ticks(COMPLAIN_US);
-	log_error("page client=%u page=0x%lx cannot be read: %s; trying again", KEY_CLIENT(key), KEY_VPN(key),
-		  store_strerror(STORE_EIO));
+	log_error("page client=%u page=0x%lx block=%lu cannot be read: %s; trying again", KEY_CLIENT(key), KEY_VPN(key),
+		  block, store_strerror(STORE_EIO));
 }
 
 /* The page is there, or will not come. */
@@ -177,7 +177,7 @@ static void load_over(pfn_t f, int status, uint64_t block)
 	uint64_t key = p->key;
 
 	if (status == STORE_EIO) {
-		complain(key);
+		complain(key, block);
 		p->wait_next = retry_head;
 		retry_head = f;
 		return;

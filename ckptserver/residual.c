@@ -10,6 +10,7 @@
 #include "archive.h"
 #include "log.h"
 #include "pages.h"
+#include "reclaim.h"
 #include "server.h"
 
 #define STACK_TOP       0x400000ul
@@ -21,6 +22,7 @@
 static struct {
 	uint64_t first, end;            /* addresses of the program, whole pages */
 	char *image, *stack;            /* where they stand in our window */
+	bool lost;                      /* residual_take_memory */
 } console;
 
 static bool measure(void *ctx, const struct elf_segment *s)
@@ -105,7 +107,7 @@ bool residual_page(uint64_t number, uint64_t address, uint64_t *from)
 {
 	uint64_t page = address & ~(PAGE_BYTES - 1);
 
-	if (number != L4_CONSOLE_TNO || !console.image)
+	if (number != L4_CONSOLE_TNO || !console.image || console.lost)
 		return false;
 	if (page >= console.first && page < console.end)
 		*from = (uint64_t)console.image + (page - console.first);
@@ -114,4 +116,23 @@ bool residual_page(uint64_t number, uint64_t address, uint64_t *from)
 	else
 		return false;
 	return true;
+}
+
+void residual_take_memory(void)
+{
+	uint64_t pages = (console.end - console.first) / PAGE_BYTES;
+
+	for (uint64_t i = 0; i < pages && !console.lost; i++)
+		reclaim_unmap((pfn_t)(virt_to_phys(console.image + i * PAGE_BYTES) >> 12));
+	console.lost = true;
+}
+
+/* From wherever it goes on, it comes to a jump to itself. */
+void residual_hang(void)
+{
+	uint64_t bytes = console.end - console.first;
+
+	memset(console.image, 0x90, bytes - 2);
+	console.image[bytes - 2] = (char)0xeb;
+	console.image[bytes - 1] = (char)0xfe;
 }

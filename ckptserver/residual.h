@@ -14,4 +14,8 @@ void residual_start_console(const void *archive, uint64_t bytes);
  * memory. */
 bool residual_page(uint64_t number, uint64_t address, uint64_t *from);
 
+/* For tests: the console driver has no memory any more, so it crashes; it runs in a loop. */
+void residual_take_memory(void);
+void residual_hang(void);
+
 #endif

@@ -3,9 +3,12 @@
  */
 #include "server.h"
 
+#include <stdarg.h>
+
 #include <l4/bootinfo.h>
 #include <l4/ipc.h>
 #include <l4/message.h>
+#include <l4/print.h>
 #include <l4/schedule.h>
 #include <l4/space.h>
 #include <l4/thread.h>
@@ -239,4 +242,17 @@ void server_stop(unsigned reason, uint64_t status)
 	log_flush();
 	for (;;)
 		fc_now(L4_FC_STOP, reason, status);
+}
+
+void server_crash(const char *fmt, ...)
+{
+	char text[160];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof text, fmt, ap);
+	va_end(ap);
+	log_use_kernel();
+	log_line("[panic] %s; rebooting", text);
+	server_stop(options.panic_exit ? 2 : 1, 0x7f);
 }

@@ -66,6 +66,9 @@ void server_set_priority(L4_ThreadId_t id, unsigned prio);
 /* Stop the machine: L4_FC_STOP with this reason and status. Does not return. */
 void server_stop(unsigned reason, uint64_t status) __attribute__((noreturn));
 
+/* A residual server cannot go on: says why, and reboots the machine, which recovers. Does not return. */
+void server_crash(const char *fmt, ...) __attribute__((noreturn, format(printf, 1, 2)));
+
 #define SERVER_KIP      0xbff00000ul
 #define SERVER_UTCB     0xbf000000ul
 

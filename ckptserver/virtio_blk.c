@@ -6,6 +6,17 @@
  * Requests whose blocks do not all have a slot wait in a list, in order.
  * In a waiting or running request dev_priv[0] counts blocks not yet completed, dev_priv[1] those started.
  * FLUSH is negotiated: without feature bit 9 a device silently turns write-through.
+ *
+ * States. What a slot names belongs to the device until it says that the block is done, or that it was reset.
+ *
+ *   NONE -> RUNNING             [disk_init]
+ *   RUNNING -> RESETTING        [reset_begin]   the device asks for it, or has not answered in time
+ *   RESETTING -> RUNNING        [device_back]   it was set up anew, and has everything that was under way once more
+ *   RUNNING, RESETTING -> GONE  [device_gone]   not there, or useless: whatever is asked of it fails at once
+ *   GONE -> RESETTING           [reset_begin]   looked for again, after a pause that doubles
+ *
+ * A request is told to fail only when the device can no longer touch its buffers. Nothing here waits, except
+ * before recovery.
  */
 #include "disk.h"
 
@@ -28,7 +39,14 @@
 #define DEVICE_BLK      0x1042          /* modern */
 #define DEVICE_BLK_TRANS 0x1001         /* transitional, has the modern capabilities too */
 #define QUEUE_MAX       256
-#define NO_SLOT         0xffff
+#define LOOK_US         100000ul        /* between two looks at the device while it works */
+#define RESET_US        2000000ul       /* a reset that takes longer is complained of, and asked for again */
+#define ABSENT_US       100000ul        /* between two looks for a device that is gone: from … */
+#define ABSENT_MAX_US   5000000ul       /* … to */
+#define RESETS_MAX      3u              /* in a row, without one block done: the requests fail */
+#define STATUS_GONE     0xff            /* what reading a device that is not there gives */
+
+enum vb_state { VB_NONE, VB_RUNNING, VB_RESETTING, VB_GONE };
 
 struct slot {
 	struct virtio_blk_outhdr hdr;   /* 16 bytes */
@@ -39,8 +57,9 @@ struct slot {
 _Static_assert(sizeof(struct slot) == 32, "slots share pages");
 
 static struct {
+	enum vb_state state;
 	struct pci_dev pci;
-	uintptr_t common, device, notify;
+	uintptr_t common, device, notify_base, notify;
 	uint32_t notify_mult;
 	uint64_t sectors;
 	bool can_flush, read_only;
@@ -51,8 +70,10 @@ static struct {
 	struct vring_avail *avail;
 	struct vring_used *used;
 	uint16_t used_seen;
+	uint64_t queue_phys;
 	struct slot *slot;
 	uint64_t slot_phys;
+	uint64_t since[QUEUE_MAX / 3];  /* when the slot's block was given to the device */
 	uint16_t free_slot[QUEUE_MAX / 3];
 	unsigned free_slots;
 
@@ -60,6 +81,12 @@ static struct {
 	unsigned in_flight;
 	uint64_t completed;
 	uint64_t first_sector;          /* of the partition */
+	uint64_t part_blocks;
+
+	uint64_t look_tsc;              /* next look at the device */
+	uint64_t pause_us;              /* RESETTING, GONE: until the one after that */
+	unsigned resets_in_row;
+	struct disk_failure failure;
 	struct blkreq sector_req;       /* of disk_read_sector */
 	void *sector_buf;
 } vb;
@@ -82,6 +109,7 @@ static bool map_capabilities(void)
 {
 	unsigned cap = 0;
 
+	vb.common = vb.device = vb.notify_base = 0;
 	while ((cap = pci_find_cap(vb.pci, PCI_CAP_ID_VNDR, cap)) != 0) {
 		unsigned type = pci_read8(vb.pci, cap + VIRTIO_PCI_CAP_CFG_TYPE);
 		unsigned bar = pci_read8(vb.pci, cap + VIRTIO_PCI_CAP_BAR);
@@ -99,12 +127,12 @@ static bool map_capabilities(void)
 			vb.common = base;
 		if (type == VIRTIO_PCI_CAP_DEVICE_CFG && !vb.device)
 			vb.device = base;
-		if (type == VIRTIO_PCI_CAP_NOTIFY_CFG && !vb.notify) {
-			vb.notify = base;
+		if (type == VIRTIO_PCI_CAP_NOTIFY_CFG && !vb.notify_base) {
+			vb.notify_base = base;
 			vb.notify_mult = pci_read32(vb.pci, cap + VIRTIO_PCI_NOTIFY_CAP_MULT);
 		}
 	}
-	return vb.common && vb.device && vb.notify;
+	return vb.common && vb.device && vb.notify_base;
 }
 
 static uint32_t features_read(uint32_t half)
@@ -119,20 +147,21 @@ static void features_write(uint32_t half, uint32_t v)
 	mmio_write32(vb.common + VIRTIO_PCI_COMMON_GF, v);
 }
 
-static void status_add(uint8_t bit)
+static uint8_t status_read(void)
 {
-	uint8_t s = mmio_read8(vb.common + VIRTIO_PCI_COMMON_STATUS);
-
-	mmio_write8(vb.common + VIRTIO_PCI_COMMON_STATUS, s | bit);
+	return mmio_read8(vb.common + VIRTIO_PCI_COMMON_STATUS);
 }
 
+static void status_add(uint8_t bit)
+{
+	mmio_write8(vb.common + VIRTIO_PCI_COMMON_STATUS, status_read() | bit);
+}
+
+/* The device has been reset: its status reads 0. */
 static bool negotiate(void)
 {
 	uint32_t low, high;
 
-	mmio_write8(vb.common + VIRTIO_PCI_COMMON_STATUS, 0);
-	while (mmio_read8(vb.common + VIRTIO_PCI_COMMON_STATUS))
-		;                               /* reset is done when it reads 0 */
 	status_add(VIRTIO_CONFIG_S_ACKNOWLEDGE);
 	status_add(VIRTIO_CONFIG_S_DRIVER);
 	low = features_read(0);
@@ -145,7 +174,7 @@ static bool negotiate(void)
 	features_write(1, 1u << (VIRTIO_F_VERSION_1 - 32) |
 		       (high & (1u << (VIRTIO_F_ACCESS_PLATFORM - 32))));
 	status_add(VIRTIO_CONFIG_S_FEATURES_OK);
-	return mmio_read8(vb.common + VIRTIO_PCI_COMMON_STATUS) & VIRTIO_CONFIG_S_FEATURES_OK;
+	return status_read() & VIRTIO_CONFIG_S_FEATURES_OK;
 }
 
 static void write64(unsigned reg, uint64_t v)
@@ -154,71 +183,118 @@ static void write64(unsigned reg, uint64_t v)
 	mmio_write32(vb.common + reg + 4, (uint32_t)(v >> 32));
 }
 
-/* Rings in one page each, slots in two: at most 256 descriptors, 85 slots. */
-static bool queue_init(void)
+/* Rings in one page each, slots in two: at most 256 descriptors, 85 slots. Once, for good. */
+static bool queue_alloc(void)
 {
 	uint64_t phys = server_alloc_phys(5);
-	uint16_t n;
 
 	if (!phys)
 		return false;
-	mmio_write16(vb.common + VIRTIO_PCI_COMMON_Q_SELECT, 0);
-	n = mmio_read16(vb.common + VIRTIO_PCI_COMMON_Q_SIZE);
-	if (n > QUEUE_MAX)
-		n = QUEUE_MAX;
-	if (n < 3)
-		return false;
-	vb.qsize = n;
-	vb.slots = n / 3u;
+	vb.queue_phys = phys;
 	vb.desc = phys_to_virt(phys);
 	vb.avail = phys_to_virt(phys + 4096);
 	vb.used = phys_to_virt(phys + 2 * 4096);
 	vb.slot = phys_to_virt(phys + 3 * 4096);
 	vb.slot_phys = phys + 3 * 4096;
+	return true;
+}
+
+/* Its size is fixed the first time: slots may be in use when the device comes back. */
+static bool queue_size(void)
+{
+	uint16_t n = mmio_read16(vb.common + VIRTIO_PCI_COMMON_Q_SIZE);
+
+	if (vb.qsize)
+		return n >= vb.qsize;
+	if (n < 3)
+		return false;
+	vb.qsize = n < QUEUE_MAX ? n : QUEUE_MAX;
+	vb.slots = vb.qsize / 3u;
 	for (unsigned i = 0; i < vb.slots; i++)
-		vb.free_slot[vb.free_slots++] = (uint16_t)(vb.slots - 1 - i);
-	mmio_write16(vb.common + VIRTIO_PCI_COMMON_Q_SIZE, n);
-	write64(VIRTIO_PCI_COMMON_Q_DESCLO, phys);
-	write64(VIRTIO_PCI_COMMON_Q_AVAILLO, phys + 4096);
-	write64(VIRTIO_PCI_COMMON_Q_USEDLO, phys + 2 * 4096);
+		vb.free_slot[vb.free_slots++] = (uint16_t)i;
+	return true;
+}
+
+/* An empty queue, which knows nothing of what was under way. */
+static bool queue_start(void)
+{
+	mmio_write16(vb.common + VIRTIO_PCI_COMMON_Q_SELECT, 0);
+	if (!queue_size())
+		return false;
+	vb.avail->idx = vb.used->idx = vb.used_seen = 0;
+	vb.avail->flags = vb.used->flags = 0;
+	mmio_write16(vb.common + VIRTIO_PCI_COMMON_Q_SIZE, (uint16_t)vb.qsize);
+	write64(VIRTIO_PCI_COMMON_Q_DESCLO, vb.queue_phys);
+	write64(VIRTIO_PCI_COMMON_Q_AVAILLO, vb.queue_phys + 4096);
+	write64(VIRTIO_PCI_COMMON_Q_USEDLO, vb.queue_phys + 2 * 4096);
 	mmio_write16(vb.common + VIRTIO_PCI_COMMON_Q_MSIX, 0);
 	if (mmio_read16(vb.common + VIRTIO_PCI_COMMON_Q_MSIX) != 0)
 		return false;
-	vb.notify += (uintptr_t)mmio_read16(vb.common + VIRTIO_PCI_COMMON_Q_NOFF) * vb.notify_mult;
+	vb.notify = vb.notify_base + (uintptr_t)mmio_read16(vb.common + VIRTIO_PCI_COMMON_Q_NOFF) * vb.notify_mult;
 	mmio_write16(vb.common + VIRTIO_PCI_COMMON_Q_ENABLE, 1);
 	return true;
 }
 
-/* The device is found and its queue stands. */
-static bool device_start(void)
+/* The whole disk's size, and with it how much of the partition there is. */
+static void read_capacity(void)
 {
-	if (!map_capabilities()) {
-		log_error("disk %s: no modern virtio interface", vb.name);
-		return false;
-	}
-	pci_enable(vb.pci);
-	if (!negotiate() || !pci_msix_enable(vb.pci, 0, DISK_IRQ) || !queue_init()) {
-		log_error("disk %s: cannot be set up", vb.name);
+	uint64_t blocks;
+
+	vb.sectors = mmio_read32(vb.device) | (uint64_t)mmio_read32(vb.device + 4) << 32;
+	blocks = vb.sectors > vb.first_sector ? (vb.sectors - vb.first_sector) / (BLK_SIZE / 512) : 0;
+	if (blocks > vb.part_blocks)
+		blocks = vb.part_blocks;
+	if (vb.part_blocks && blocks != disk_dev.blocks)
+		log_error("disk %s: its partition has %lu blocks, of which %lu can be reached", vb.name, vb.part_blocks,
+			  blocks);
+	disk_dev.blocks = blocks;
+}
+
+/* From a reset device to one that takes requests. NULL, or what is wrong. */
+static const char *device_start(void)
+{
+	if (!negotiate() || !pci_msix_enable(vb.pci, 0, DISK_IRQ) || !queue_start()) {
 		mmio_write8(vb.common + VIRTIO_PCI_COMMON_STATUS, VIRTIO_CONFIG_S_FAILED);
-		return false;
+		return "cannot be set up";
 	}
-	if (vb.read_only) {
-		log_error("disk %s: read-only", vb.name);
-		return false;
-	}
+	if (vb.read_only)
+		return "read-only";
+	read_capacity();
 	status_add(VIRTIO_CONFIG_S_DRIVER_OK);
-	return true;
+	return NULL;
+}
+
+/* The first time, and the only one that waits. */
+static const char *device_first(void)
+{
+	uint64_t end = rdtsc() + time_ticks(RESET_US);
+
+	if (!map_capabilities())
+		return "no modern virtio interface";
+	pci_enable(vb.pci);
+	mmio_write8(vb.common + VIRTIO_PCI_COMMON_STATUS, 0);
+	while (status_read())                   /* reset is done when it reads 0 */
+		if (rdtsc() > end)
+			return "cannot be reset";
+	return device_start();
 }
 
 bool disk_init(void)
 {
+	const char *why;
+
 	if (!pci_find(is_virtio_blk, &vb.pci))
 		return false;
 	snprintf(vb.name, sizeof vb.name, "virtio-blk:%02x:%02x.%u", vb.pci.bus, vb.pci.dev, vb.pci.fn);
 	vb.sector_buf = server_alloc(PAGE_BYTES);
-	if (!vb.sector_buf || !server_take_irq(DISK_IRQ) || !device_start())
+	if (!vb.sector_buf || !queue_alloc() || !server_take_irq(DISK_IRQ))
 		return false;
-	vb.sectors = mmio_read32(vb.device) | (uint64_t)mmio_read32(vb.device + 4) << 32;
+	why = device_first();
+	if (why) {
+		log_error("disk %s: %s", vb.name, why);
+		return false;
+	}
+	vb.state = VB_RUNNING;
 	return true;
 }
 
@@ -235,7 +311,7 @@ const char *disk_name(void)
 void disk_set_partition(uint64_t first_sector, uint64_t last_sector)
 {
 	vb.first_sector = first_sector;
-	disk_dev.blocks = (last_sector - first_sector + 1) / (BLK_SIZE / 512);
+	vb.part_blocks = disk_dev.blocks = (last_sector - first_sector + 1) / (BLK_SIZE / 512);
 }
 
 unsigned disk_in_flight(void)
@@ -246,6 +322,25 @@ unsigned disk_in_flight(void)
 uint64_t disk_completed(void)
 {
 	return vb.completed;
+}
+
+const struct disk_failure *disk_failure(void)
+{
+	return &vb.failure;
+}
+
+bool disk_works(void)
+{
+	return vb.state == VB_RUNNING;
+}
+
+static void announce(unsigned slot)
+{
+	vb.slot[slot].status = 0xff;
+	vb.since[slot] = rdtsc();
+	vb.avail->ring[vb.avail->idx % vb.qsize] = (uint16_t)(3u * slot);
+	/* The device must see the entry before the index that announces it. */
+	__atomic_store_n(&vb.avail->idx, (uint16_t)(vb.avail->idx + 1), __ATOMIC_RELEASE);
 }
 
 static void desc_set(unsigned i, uint64_t addr, uint32_t len, uint16_t flags, unsigned next)
@@ -263,7 +358,6 @@ static void start_block(struct blkreq *r, uint32_t index)
 	unsigned d = 3u * n;
 
 	s->req = r;
-	s->status = 0xff;
 	s->hdr.ioprio = 0;
 	if (r->op == BLK_FLUSH) {
 		s->hdr.type = VIRTIO_BLK_T_FLUSH;
@@ -280,9 +374,7 @@ static void start_block(struct blkreq *r, uint32_t index)
 			 VRING_DESC_F_NEXT | (r->op == BLK_READ ? VRING_DESC_F_WRITE : 0), d + 2);
 	}
 	desc_set(d + 2, sp + offsetof(struct slot, status), 1, VRING_DESC_F_WRITE, 0);
-	vb.avail->ring[vb.avail->idx % vb.qsize] = (uint16_t)d;
-	/* The device must see the entry before the index that announces it. */
-	__atomic_store_n(&vb.avail->idx, (uint16_t)(vb.avail->idx + 1), __ATOMIC_RELEASE);
+	announce(n);
 }
 
 /* Tells the device, unless it says that it is looking anyway. The fence orders our index before
@@ -299,10 +391,14 @@ static uint32_t units(const struct blkreq *r)
 	return r->op == BLK_FLUSH ? 1 : r->count;
 }
 
-/* A flush that the device does not need, or an access beyond the partition: decided without the device,
- * but completed from poll like any other. Its blocks count as started. */
+/* A flush that the device does not need, an access beyond the partition, anything while there is no device: decided
+ * without it, but completed from poll like any other. Its blocks count as started. */
 static bool decided(struct blkreq *r)
 {
+	if (vb.state == VB_GONE) {
+		r->status = BLK_EIO;
+		return true;
+	}
 	if (r == &vb.sector_req)
 		return false;
 	if (r->op == BLK_FLUSH)
@@ -317,7 +413,7 @@ static void start_waiting(void)
 {
 	bool any = false;
 
-	while (vb.wait_head && vb.free_slots) {
+	while (vb.state == VB_RUNNING && vb.wait_head && vb.free_slots) {
 		struct blkreq *r = vb.wait_head;
 
 		if (r->dev_priv[1] == units(r))
@@ -352,31 +448,63 @@ static void vb_submit(struct blkdev *dev, struct blkreq *r)
 	start_waiting();
 }
 
-static void unit_done(struct blkreq *r, bool ok)
+static void remember_failure(enum blk_op op, uint64_t block)
+{
+	vb.failure.op = op;
+	vb.failure.block = block;
+	vb.failure.count++;
+}
+
+static void unit_done(struct blkreq *r, bool ok, uint64_t block)
 {
 	vb.in_flight--;
-	vb.completed++;
-	if (!ok)
+	if (ok) {
+		vb.completed++;
+	} else {
 		r->status = BLK_EIO;
+		remember_failure(r->op, block);
+	}
 	if (--r->dev_priv[0] == 0)
 		r->done(r);
 }
 
-static struct blkreq *slot_release(uint32_t id, bool *ok)
+/* Block of the partition, or sector of the disk for the one request that reads sectors. */
+static uint64_t slot_block(const struct slot *s)
 {
-	struct slot *s;
-	struct blkreq *r;
+	return s->req == &vb.sector_req ? s->hdr.sector : (s->hdr.sector - vb.first_sector) / (BLK_SIZE / 512);
+}
 
-	if (id % 3 || id / 3 >= vb.slots)
-		return NULL;                            /* the device talks nonsense */
-	s = &vb.slot[id / 3];
-	r = s->req;
+/* The block of a slot is done, or will never be. False: there is none. */
+static bool slot_done(unsigned n, bool ok)
+{
+	struct slot *s = &vb.slot[n];
+	struct blkreq *r = s->req;
+	uint64_t block;
+
 	if (!r)
-		return NULL;
+		return false;
+	block = r->op == BLK_FLUSH ? 0 : slot_block(s);
 	s->req = NULL;
-	*ok = s->status == VIRTIO_BLK_S_OK;
-	vb.free_slot[vb.free_slots++] = (uint16_t)(id / 3);
-	return r;
+	vb.free_slot[vb.free_slots++] = (uint16_t)n;
+	unit_done(r, ok, block);
+	return true;
+}
+
+/* What the device has put on the used ring. */
+static unsigned complete_used(void)
+{
+	unsigned n = 0;
+
+	while (__atomic_load_n(&vb.used->idx, __ATOMIC_ACQUIRE) != vb.used_seen) {
+		uint32_t id = vb.used->ring[vb.used_seen++ % vb.qsize].id;
+
+		if (id % 3 || id / 3 >= vb.slots)
+			continue;                       /* the device talks nonsense */
+		n += slot_done(id / 3, vb.slot[id / 3].status == VIRTIO_BLK_S_OK);
+	}
+	if (n)
+		vb.resets_in_row = 0;
+	return n;
 }
 
 /* Requests at the head of the list that were decided at submission. */
@@ -389,6 +517,8 @@ static unsigned complete_decided(void)
 
 		vb.wait_head = r->link;
 		vb.in_flight -= (unsigned)r->dev_priv[0];
+		if (r->status != BLK_OK)
+			remember_failure(r->op, r->block);
 		r->done(r);
 		n++;
 	}
@@ -399,23 +529,226 @@ unsigned disk_interrupt(void)
 {
 	unsigned n = 0;
 
-	if (!vb.used)
+	if (vb.state == VB_NONE)
 		return 0;
-	while (__atomic_load_n(&vb.used->idx, __ATOMIC_ACQUIRE) != vb.used_seen) {
-		uint32_t id = vb.used->ring[vb.used_seen++ % vb.qsize].id;
-		bool ok = false;
-		struct blkreq *r = slot_release(id, &ok);
-
-		if (r) {
-			unit_done(r, ok);
-			n++;
-		}
-	}
+	if (vb.state == VB_RUNNING)
+		n += complete_used();
 	do {
 		n += complete_decided();
 		start_waiting();
 	} while (disk_needs_poll());
 	return n;
+}
+
+/* ---- Trouble ----------------------------------------------------------------------------------- */
+
+static const char *op_name(enum blk_op op)
+{
+	return op == BLK_READ ? "read" : op == BLK_WRITE ? "write" : "flush";
+}
+
+/* Requests in the list, whole or in part. What they ask for anew meanwhile is not of these. */
+static void fail_waiting(void)
+{
+	struct blkreq *list = vb.wait_head;
+
+	vb.wait_head = NULL;
+	while (list) {
+		struct blkreq *r = list;
+
+		list = r->link;
+		vb.in_flight -= (unsigned)r->dev_priv[0];
+		if (r->status == BLK_OK)
+			r->status = BLK_EIO;
+		remember_failure(r->op, r->block);
+		r->done(r);
+	}
+}
+
+/* The device does not touch memory any more: everything asked of it fails. */
+static void fail_all(void)
+{
+	for (unsigned i = 0; i < vb.slots; i++) {
+		struct slot *s = &vb.slot[i];
+
+		/* Of a request that still waits for a slot the started blocks fail with it, once. */
+		if (s->req && s->req == vb.wait_head && s->req->dev_priv[1] < units(s->req)) {
+			s->req = NULL;
+			vb.free_slot[vb.free_slots++] = (uint16_t)i;
+		}
+	}
+	for (unsigned i = 0; i < vb.slots; i++)
+		slot_done(i, false);
+	fail_waiting();
+}
+
+static void device_gone(uint64_t now, const char *why)
+{
+	if (vb.state != VB_GONE) {
+		log_error("disk %s: %s; requests under way fail: %u", vb.name, why, vb.in_flight);
+		vb.pause_us = ABSENT_US;
+	} else if (vb.pause_us < ABSENT_MAX_US) {
+		vb.pause_us *= 2;
+	}
+	vb.state = VB_GONE;
+	vb.look_tsc = now + time_ticks(vb.pause_us);
+	fail_all();
+}
+
+static void reset_begin(uint64_t now)
+{
+	mmio_write8(vb.common + VIRTIO_PCI_COMMON_STATUS, 0);
+	vb.state = VB_RESETTING;
+	vb.pause_us = RESET_US;
+	vb.look_tsc = now + time_ticks(RESET_US);
+}
+
+/* It is reset: what it had finished before is done, the rest it gets again. Every operation may be made twice. */
+static void device_back(uint64_t now)
+{
+	unsigned again = 0;
+	const char *why;
+
+	complete_used();
+	if (vb.resets_in_row++ >= RESETS_MAX) {
+		vb.resets_in_row = 0;
+		device_gone(now, "was reset in vain");
+		return;
+	}
+	why = device_start();
+	if (why) {
+		device_gone(now, why);
+		return;
+	}
+	vb.state = VB_RUNNING;
+	vb.look_tsc = now + time_ticks(LOOK_US);
+	for (unsigned i = 0; i < vb.slots; i++) {
+		if (vb.slot[i].req) {
+			announce(i);
+			again++;
+		}
+	}
+	if (again)
+		kick();
+	log_line("[ckpt] disk %s: works again, requests made again: %u", vb.name, again);
+	start_waiting();
+}
+
+/* The slot whose block has been with the device for longest; vb.slots: none has. */
+static unsigned oldest_slot(void)
+{
+	unsigned oldest = vb.slots;
+
+	for (unsigned i = 0; i < vb.slots; i++)
+		if (vb.slot[i].req && (oldest == vb.slots || vb.since[i] < vb.since[oldest]))
+			oldest = i;
+	return oldest;
+}
+
+static void look_patience(uint64_t now, unsigned slot)
+{
+	static struct log_limit limit;
+	const struct slot *s = &vb.slot[slot];
+	uint64_t us = now > vb.since[slot] ? time_us(now - vb.since[slot]) : 0;
+	bool over = us >= options.disk_timeout_us;
+	unsigned repeated;
+
+	if (over || (us >= options.disk_timeout_us / 3 && log_limited(&limit, &repeated)))
+		log_error("disk %s: no answer for %lu ms to the %s of block=%lu; requests under way: %u%s", vb.name, us / 1000,
+			  op_name(s->req->op), s->req->op == BLK_FLUSH ? 0 : slot_block(s), vb.in_flight,
+			  over ? "; reset" : "");
+	if (over)
+		reset_begin(now);
+}
+
+static void look_running(uint64_t now)
+{
+	uint8_t status = status_read();
+	unsigned oldest;
+
+	vb.look_tsc = now + time_ticks(LOOK_US);
+	if (status == STATUS_GONE) {
+		device_gone(now, "is gone");
+		return;
+	}
+	if (status & VIRTIO_CONFIG_S_NEEDS_RESET || !(status & VIRTIO_CONFIG_S_DRIVER_OK)) {
+		log_error("disk %s: asks for a reset; requests under way: %u", vb.name, vb.in_flight);
+		reset_begin(now);
+		return;
+	}
+	oldest = oldest_slot();
+	if (oldest < vb.slots)
+		look_patience(now, oldest);
+}
+
+static void look_resetting(uint64_t now)
+{
+	uint8_t status = status_read();
+
+	if (!status) {
+		device_back(now);
+	} else if (status == STATUS_GONE) {
+		device_gone(now, "is gone");
+	} else if (now >= vb.look_tsc) {
+		log_error("disk %s: does not take a reset; requests under way: %u", vb.name, vb.in_flight);
+		mmio_write8(vb.common + VIRTIO_PCI_COMMON_STATUS, 0);
+		vb.pause_us *= 2;
+		vb.look_tsc = now + time_ticks(vb.pause_us);
+	}
+}
+
+static void look_gone(uint64_t now)
+{
+	if (now < vb.look_tsc)
+		return;
+	if (!is_virtio_blk(vb.pci) || !map_capabilities()) {
+		device_gone(now, NULL);
+		return;
+	}
+	pci_enable(vb.pci);
+	if (status_read() == STATUS_GONE)
+		device_gone(now, NULL);
+	else
+		reset_begin(now);
+}
+
+bool disk_tick(uint64_t now)
+{
+	uint64_t before = vb.completed + vb.failure.count;
+
+	switch (vb.state) {
+	case VB_NONE:
+		return false;
+	case VB_RUNNING:
+		disk_interrupt();               /* should an interrupt have been lost */
+		if (vb.in_flight && now >= vb.look_tsc)
+			look_running(now);
+		break;
+	case VB_RESETTING:
+		look_resetting(now);
+		break;
+	case VB_GONE:
+		look_gone(now);
+		break;
+	}
+	if (vb.state == VB_RESETTING)
+		look_resetting(now);            /* most devices are reset at once */
+	return vb.completed + vb.failure.count != before;
+}
+
+void disk_break(void)
+{
+	if (vb.state != VB_RUNNING)
+		return;
+	/* A chain that begins with a descriptor there is not. */
+	vb.avail->ring[vb.avail->idx % vb.qsize] = (uint16_t)vb.qsize;
+	__atomic_store_n(&vb.avail->idx, (uint16_t)(vb.avail->idx + 1), __ATOMIC_RELEASE);
+	kick();
+}
+
+bool disk_wants_tick(void)
+{
+	return vb.in_flight || vb.state == VB_RESETTING || vb.state == VB_GONE;
 }
 
 static unsigned vb_poll(struct blkdev *dev)
@@ -427,7 +760,7 @@ static unsigned vb_poll(struct blkdev *dev)
 static void vb_wait(struct blkdev *dev)
 {
 	(void)dev;
-	while (vb.in_flight && !disk_interrupt())
+	while (vb.in_flight && !disk_interrupt() && !disk_tick(rdtsc()))
 		server_wait_irq(DISK_IRQ);
 }
 

@@ -208,7 +208,7 @@ static void serve(L4_ThreadId_t from, L4_MsgTag_t tag)
 	case L4_CONSOLE_READ: serve_read(from, mr, n); break;
 	case L4_CONSOLE_SIZE: serve_size(from, mr, n); break;
 	case L4_CONSOLE_LOG:
-		if (n && L4_ThreadNo(from) < L4_ROOT_TNO && mr[0] <= (n - 1) * WORD)
+		if (n && mr[0] && L4_ThreadNo(from) < L4_ROOT_TNO && mr[0] <= (n - 1) * WORD)
 			line_above(&line, (const char *)(mr + 1), mr[0], output_raw);
 		break;
 	default: answer_status(from, L4_Label(tag), L4_CONSOLE_BAD_REQUEST, 0); break;

@@ -30,6 +30,9 @@ static void defaults(void **state)
 	assert_int_equal(o.format, FORMAT_EMPTY);
 	assert_false(o.require);
 	assert_int_equal(o.chaos, 0);
+	assert_int_equal(o.disk_timeout_us, 30000000);
+	assert_int_equal(o.fault, FAULT_NONE);
+	assert_false(o.panic_exit);
 	assert_string_equal(o.root, "pager");
 	assert_string_equal(o.bad, "");
 }
@@ -37,7 +40,8 @@ static void defaults(void **state)
 static void each_option(void **state)
 {
 	struct options o = parse(" ckpt.interval=500us\tckpt.resume=17 ckpt.format=force ckpt.require=yes "
-				 "ckpt.store=1G ckpt.buffers=64 ckpt.frames=3000 chaos=0x2a root=tests/ipc log=ipc mem=64M");
+				 "ckpt.store=1G ckpt.buffers=64 ckpt.frames=3000 ckpt.timeout=2s ckpt.fault=console-hang@70ms "
+				 "panic.exit=yes chaos=0x2a root=tests/ipc log=ipc mem=64M");
 
 	(void)state;
 	assert_int_equal(o.interval_us, 500);
@@ -49,6 +53,10 @@ static void each_option(void **state)
 	assert_int_equal(o.buffers, 64);
 	assert_int_equal(o.frames, 3000);
 	assert_int_equal(o.chaos, 42);
+	assert_int_equal(o.disk_timeout_us, 2000000);
+	assert_int_equal(o.fault, FAULT_CONSOLE_HANG);
+	assert_int_equal(o.fault_us, 70000);
+	assert_true(o.panic_exit);
 	assert_string_equal(o.root, "tests/ipc");
 	assert_string_equal(o.bad, "");
 }
@@ -68,7 +76,8 @@ static void nonsense_is_named(void **state)
 		"ckpt.interval=", "ckpt.interval=ms", "ckpt.interval=10min", "ckpt.interval=99999999999999999999",
 		"ckpt.interval=2000000s", "ckpt.resume=yesterday", "ckpt.resume=3x", "ckpt.format=maybe",
 		"ckpt.require=1", "ckpt.store=1P", "ckpt.store=4K", "ckpt.store=999999999999T", "ckpt.buffers=1",
-		"ckpt.buffers=70000", "ckpt.frames=255", "ckpt.frames=4K", "ckpt.nosuch=1", "ckpt.",
+		"ckpt.buffers=70000", "ckpt.frames=255", "ckpt.frames=4K", "ckpt.timeout=99ms", "ckpt.timeout=off", "ckpt.timeout=soon", "ckpt.fault=crash",
+		"ckpt.fault=crash@off", "ckpt.fault=flood@1s", "ckpt.nosuch=1", "ckpt.",
 	};
 
 	(void)state;

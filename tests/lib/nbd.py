@@ -64,18 +64,28 @@ class Event:
 
 
 class Faults:
-    """Injected errors: the n-th operation (from 1) of a kind fails with EIO, `count` times in a row."""
+    """Injected errors: the n-th operation (from 1) of a kind fails with EIO, `count` times in a row; or all of a kind do,
+    while it is in `failing` (change it by Recorder.fail), if they touch `area` (first byte, one past the last)."""
 
     def __init__(self, rules=()):
         self.rules = list(rules)        # (kind, n, count); kind is "read", "write" or "flush"
+        self.failing, self.area = frozenset(), None
         self.seen = {"read": 0, "write": 0, "flush": 0}
+        self.given = {"read": 0, "write": 0, "flush": 0}        # errors
 
-    def check(self, kind):
-        self.seen[kind] += 1
+    def _fails(self, kind, offset, length):
         now = self.seen[kind]
-        for rule_kind, first, count in self.rules:
-            if rule_kind == kind and first <= now < first + count:
-                return errno.EIO
+        if any(rule_kind == kind and first <= now < first + count for rule_kind, first, count in self.rules):
+            return True
+        area = self.area
+        return kind in self.failing and (kind == "flush" or area is None or
+                                         (offset < area[1] and area[0] < offset + length))
+
+    def check(self, kind, offset=0, length=0):
+        self.seen[kind] += 1
+        if self._fails(kind, offset, length):
+            self.given[kind] += 1
+            return errno.EIO
         return 0
 
 
@@ -122,6 +132,24 @@ class Recorder:
         self.wake_r, self.wake_w = os.pipe()
         self.thread = threading.Thread(target=self._loop, daemon=True)
         self.stopping, self.failure = False, None
+        self.silent, self.gone, self.conns = False, False, set()
+
+    # -- trouble, at any time from another thread -----------------------------------------------
+
+    def fail(self, *kinds, area=None):
+        """From now on operations of these kinds fail with EIO; none: no longer."""
+        self.faults.area = area
+        self.faults.failing = frozenset(kinds)
+
+    def hang(self, silent):
+        """From now on nothing is answered; or everything that waits is, and what comes."""
+        self.silent = silent
+        os.write(self.wake_w, b"x")
+
+    def vanish(self, gone):
+        """Every connection breaks, and none is taken; or again is."""
+        self.gone = gone
+        os.write(self.wake_w, b"x")
 
     # -- life ---------------------------------------------------------------------------------
 
@@ -176,25 +204,40 @@ class Recorder:
         try:
             while not self.stopping:
                 timeout = None
-                if self.held:
+                if self.held and not self.silent:
                     timeout = max(0.0, min(h.deadline for h in self.held) - time.monotonic())
                 for key, _ in self.selector.select(timeout):
                     try:
                         key.data(key.fileobj)
                     except ConnectionError:
                         self._drop(key.fileobj)
-                self._release()
+                self._trouble()
+                if not self.silent:
+                    self._release()
             if self.console_fd is not None:
                 self._console(self.console_fd)
         except Exception as error:      # reported by stop(): a broken recorder must not pass for a good run
             self.failure = error
+
+    def _trouble(self):
+        """Listen to the connections that `silent` and `gone` leave."""
+        for conn in list(self.conns):
+            watched = conn.fileno() in self.selector.get_map()
+            if self.gone:
+                self._drop(conn)
+            elif self.silent and watched:
+                self.selector.unregister(conn)
+            elif not self.silent and not watched:
+                self.selector.register(conn, selectors.EVENT_READ, self._request)
 
     def _wake(self, fd):
         os.read(fd, 64)
 
     def _drop(self, conn):
         self.held = [h for h in self.held if h.conn is not conn]
-        self.selector.unregister(conn)
+        if conn.fileno() in self.selector.get_map():
+            self.selector.unregister(conn)
+        self.conns.discard(conn)
         conn.close()
 
     def _log(self, kind, **fields):
@@ -221,7 +264,8 @@ class Recorder:
     def _accept(self, listener):
         conn, _ = listener.accept()
         try:
-            if self._negotiate(conn):
+            if not self.gone and self._negotiate(conn):
+                self.conns.add(conn)
                 self.selector.register(conn, selectors.EVENT_READ, self._request)
                 return
         except ConnectionError:
@@ -279,7 +323,7 @@ class Recorder:
         if kind != CMD_FLUSH and offset + length > self.size:
             self._reply(conn, handle, errno.EINVAL)
         elif kind == CMD_READ:
-            error = self.faults.check("read")
+            error = self.faults.check("read", offset, length)
             self._reply(conn, handle, error, b"" if error else self.image[offset:offset + length])
         elif kind == CMD_WRITE:
             self._submit_write(conn, handle, offset, data, bool(flags & FLAG_FUA))
@@ -307,7 +351,7 @@ class Recorder:
         self.held = [h for h in self.held if h not in ready]
         for held in ready:
             event = held.event
-            error = self.faults.check("write")
+            error = self.faults.check("write", event.offset, len(event.data))
             if not error:
                 self.image[event.offset:event.offset + len(event.data)] = event.data
             self._log(WRITE_DONE, op=event.op, error=error)

@@ -25,7 +25,7 @@
 /* One or more whole lines from a residual server (thread number below L4_ROOT_TNO; others are ignored):
  * count in MR1, text from MR2 on, at most L4_CONSOLE_LOG_MAX bytes. A send without an answer: use a zero send
  * timeout, keep the line and try again when it fails. The driver prints it on lines of its own, above the line
- * that is being typed. */
+ * that is being typed. A count of 0 prints nothing: it asks whether the driver still takes messages. */
 #define L4_CONSOLE_LOG          0x4304
 
 #define L4_CONSOLE_WRITE_MAX    480     /* bytes of text in one message */
