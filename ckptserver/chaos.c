@@ -13,7 +13,7 @@
 #include "server.h"
 
 static uint64_t state;
-static uint64_t hand;
+static uint64_t hand, many_hand;
 
 /* One in how many. */
 static const unsigned one_in[CHAOS_EVENTS] = {
@@ -50,11 +50,25 @@ static void protect(pfn_t f)
 {
 	const struct page *p = page_of(f);
 
-	fc_now(L4_FC_PROTECT, f, p->flags & PG_SUPPLIED ? L4_FC_IS_OBJECT | KEY_VPN(p->key) : 0);
+	fc_now(L4_FC_PROTECT, f, L4_FC_IF_IDLE | (p->flags & PG_SUPPLIED ? L4_FC_IS_OBJECT | KEY_VPN(p->key) : 0));
+}
+
+/* chaos.evict=N: so many pages in turn are taken from whoever uses them. With N near the number of pages in memory nothing
+ * stays but what the kernel calls busy. */
+static void evict_many(void)
+{
+	for (unsigned n = options.chaos_evict; n; n--) {
+		pfn_t f = page_next(&many_hand);
+
+		if (!f)
+			return;
+		reclaim_page(f, true);
+	}
 }
 
 void chaos_act(void)
 {
+	evict_many();
 	if (!state)
 		return;
 	if (chaos_roll(CHAOS_EVICT)) {

@@ -27,6 +27,7 @@ enum deferred { DEFER_NOTHING, DEFER_NEED, DEFER_FRESH, DEFER_DISCARD };
 #define FIRST_UTCB      (FIRST_TCB + THREADS)
 #define FIRST_SPACE     (FIRST_UTCB + THREADS)
 #define OBJECTS         (FIRST_SPACE + L4_MAX_SPACES)
+#define RETRY_FAILURES  8u
 
 static uint8_t *defer_map;              /* 2 bits per object */
 static uint64_t deferred;
@@ -307,25 +308,37 @@ void kobj_event(uint64_t word)
 	}
 }
 
+/* False: it must still wait. */
+static bool retry_slot(uint32_t slot)
+{
+	uint32_t obj = slot_obj(slot);
+	unsigned what = defer_get(slot);
+
+	if (what == DEFER_NOTHING)
+		return true;
+	defer_set(slot, DEFER_NOTHING);
+	if (what == DEFER_NEED)
+		need(obj);
+	else if (what == DEFER_FRESH)
+		fresh(obj);
+	else
+		discard(obj);
+	return defer_get(slot) == DEFER_NOTHING;
+}
+
+/* Begins behind the object with which the last call ended, so that each has its turn. A discard and a need may wait for different
+ * things: a few failures do not end it. */
 void kobj_retry(void)
 {
-	for (uint32_t byte = 0; deferred && byte < OBJECTS / 4; byte++) {
-		for (uint32_t i = 0; defer_map[byte] && i < 4; i++) {
-			uint32_t slot = byte * 4 + i, obj = slot_obj(slot);
-			unsigned what = defer_get(slot);
+	static uint32_t at;             /* byte of defer_map */
+	unsigned failures = 0;
 
-			if (!what)
-				continue;
-			defer_set(slot, DEFER_NOTHING);
-			if (what == DEFER_NEED)
-				need(obj);
-			else if (what == DEFER_FRESH)
-				fresh(obj);
-			else
-				discard(obj);
-			if (defer_get(slot))
-				return;         /* nothing has got better */
-		}
+	for (uint32_t n = 0; deferred && n < OBJECTS / 4; n++) {
+		for (uint32_t i = 0; defer_map[at] && i < 4; i++)
+			failures += !retry_slot(at * 4 + i);
+		at = (at + 1) % (OBJECTS / 4);
+		if (failures >= RETRY_FAILURES)
+			return;         /* nothing has got better */
 	}
 }
 

@@ -204,6 +204,7 @@ static bool parse_ckpt(struct options *o, struct word w)
 static void parse_word(struct options *o, struct word w)
 {
 	struct word whole = w;
+	uint64_t n;
 
 	if (word_cut(&w, "root=")) {
 		if (w.len > 0 && w.len < sizeof o->root)
@@ -213,6 +214,10 @@ static void parse_word(struct options *o, struct word w)
 			o->chaos = 0;
 	} else if (word_is(w, "panic.exit=yes")) {
 		o->panic_exit = true;
+	} else if (word_cut(&w, "chaos.evict=")) {
+		if (!word_number(&w, &n) || w.len || n > 1000000)
+			n = 0;
+		o->chaos_evict = (unsigned)n;
 	} else if (word_cut(&w, "ckpt.")) {
 		if (!parse_ckpt(o, w) && !o->bad[0])
 			word_copy(whole, o->bad, sizeof o->bad);

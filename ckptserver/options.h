@@ -28,6 +28,7 @@ struct options {
 	uint64_t disk_timeout_us;       /* a request without an answer for that long: the disk is reset */
 	int      fault;                 /* FAULT_*: what is to go wrong, for tests */
 	uint64_t fault_us;              /* that long after the start, and again and again */
+	unsigned chaos_evict;           /* pages taken away after each message, 0: none */
 	unsigned buffers;               /* staging buffers; 0: by memory size */
 	uint64_t frames;                /* use no more frames for pages than that; 0: all there are */
 	char     root[40];              /* archive name of the root task */

@@ -78,8 +78,8 @@ bool reclaim_page(pfn_t f, bool even_used)
 		}
 	} else if (volatile_page(p->key)) {
 		return false;                   /* it is nowhere else */
-	} else if (p->flags & PG_MAPPED) {
-		reclaim_unmap(f);
+	} else if (p->flags & PG_MAPPED && fc_now(L4_FC_RECLAIM, f, 0) == L4_FC_BUSY) {
+		return false;
 	}
 	p->flags &= (uint8_t)~(PG_SUPPLIED | PG_MAPPED);
 	if (p->epoch)

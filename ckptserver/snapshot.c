@@ -28,6 +28,7 @@ struct snapshot_counters snapshot_count;
 
 static struct {
 	bool alive, wanted;
+	bool again;                     /* refused a moment ago, until somebody has run */
 	bool wake;                      /* the writer is still to be told */
 	uint64_t next_tsc, not_before;
 } s;
@@ -95,7 +96,7 @@ uint64_t snapshot_patience(uint64_t tsc)
 
 	if (!s.alive || !commit_persistent())
 		return us;
-	if (s.wake)
+	if (s.wake || s.again)
 		return WAKE_US;
 	if (commit_idle() && s.wanted)
 		return tsc < s.not_before ? TICK_US : 0;
@@ -117,14 +118,17 @@ void snapshot_take(uint64_t entry)
 	uint64_t ns;
 	long r = L4_FC_BUSY;
 
+	s.again = false;
 	for (unsigned i = 0; i < TRIES && r == L4_FC_BUSY; i++) {
 		loop_drain();
 		if (cow.waiting)
 			return;                 /* answers first; the writer is on it */
 		r = fc_now(L4_FC_SNAPSHOT, 0, 0);
 	}
+	if (r == L4_FC_AGAIN)
+		s.again = true;
 	if (r < 0) {
-		if (r != L4_FC_BUSY)
+		if (r != L4_FC_BUSY && r != L4_FC_AGAIN)
 			log_error("snapshot refused by the kernel, result %ld", r);
 		return;
 	}

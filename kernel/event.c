@@ -6,6 +6,7 @@
 #include "kernel/kernel.h"
 #include "kernel/ipc.h"
 #include "kernel/sched.h"
+#include "kernel/ticket.h"
 #include "kernel/x86/percpu.h"
 #include <l4/framecontrol.h>
 
@@ -106,6 +107,7 @@ void park(struct thread *t, const struct wants *w)
 	t->park_next = NULL;
 	t->park_key = key;
 	t->flags |= TF_PARKED;
+	ticket_wait(t);
 	if (!asked)
 		event_post(&t->park_event, key, 1);
 	if (t == cpu->current)
@@ -142,7 +144,7 @@ void unpark(struct thread *t)
 	}
 }
 
-void park_release(u64 key, u32 flag, u32 *pins)
+void park_release(u64 key, u32 flag, u32 *pins, pfn_t given)
 {
 	struct thread **at = chain(key);
 
@@ -161,5 +163,7 @@ void park_release(u64 key, u32 flag, u32 *pins)
 			t->pinned = pins;
 		}
 		sched_switch(t, true);          /* it did not give up its turn by missing an object */
+		if (unlikely(t->flags & TF_WAITING))
+			ticket_answer(t, given, key >> L4_EV_SHIFT == L4_EV_STALE ? 0 : (u32)key);
 	}
 }

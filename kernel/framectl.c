@@ -15,6 +15,7 @@
 #include "kernel/memory.h"
 #include "kernel/object.h"
 #include "kernel/space.h"
+#include "kernel/ticket.h"
 #include "kernel/x86/percpu.h"
 #include <l4/framecontrol.h>
 
@@ -31,8 +32,11 @@ static long do_snapshot(void)
 {
 	if (event_discard_pending())
 		return L4_FC_BUSY;
+	if (ticket_urgent)
+		return L4_FC_AGAIN;
 	fpu_disown(cpu->fpu_owner);
 	epoch++;
+	ticket_snapshot();
 	guard_all();
 	return (long)epoch;
 }
@@ -43,7 +47,7 @@ static long do_writable(u64 pfn)
 		return L4_FC_BAD_NAME;
 	frame_set_tag(pfn, epoch);
 	guard_writable(pfn);
-	park_release(key(L4_EV_STALE, pfn), 0, NULL);
+	park_release(key(L4_EV_STALE, pfn), 0, NULL, pfn);
 	return L4_FC_OK;
 }
 
@@ -93,10 +97,13 @@ static long do_protect(u64 pfn, u64 argument)
 
 	if (!store_page(pfn))
 		return L4_FC_BAD_NAME;
+	if (argument & (L4_FC_IF_IDLE | L4_FC_IS_OBJECT) && ticket_holds(pfn))
+		return L4_FC_BUSY;
 	if (argument & L4_FC_IS_OBJECT)
 		r = disturb_object(argument & 0xffffffff);
 	if (r != L4_FC_OK)
 		return r;
+	ticket_forget(pfn);
 	frame_set_tag(pfn, 0);
 	if (argument & L4_FC_IS_OBJECT)
 		guard_object(phys_to_virt(pfn << PAGE_SHIFT));
@@ -238,19 +245,41 @@ static long do_supply(u64 obj, u64 pfn, bool fresh)
 	if (r == L4_FC_OK)
 		guard_object(page);
 	if (fresh && r == L4_FC_NO_POOL)
-		park_release(key(L4_EV_FRESH, obj), TF_OUT_OF_MEMORY, NULL);    /* as if it were refused */
+		park_release(key(L4_EV_FRESH, obj), TF_OUT_OF_MEMORY, NULL, 0); /* as if it were refused */
 	if (r == L4_FC_OK || r == L4_FC_INVALID)
-		park_release(key(fresh ? L4_EV_FRESH : L4_EV_NEED, obj), 0, r == L4_FC_OK ? pins_of(obj) : NULL);
+		park_release(key(fresh ? L4_EV_FRESH : L4_EV_NEED, obj), 0, r == L4_FC_OK ? pins_of(obj) : NULL,
+			r == L4_FC_OK ? pfn : 0);
 	return r;
 }
 
-static long do_evict(u64 obj)
+/* The page of a TCB, UTCB or space record; NULL: it is not here, or there is none. */
+static const void *object_page(u64 obj)
+{
+	struct thread *t = object_thread(obj);
+	struct space *s = L4_OBJ_TYPE(obj) == L4_OBJ_SPACE ? space_at((u32)L4_OBJ_INDEX(obj)) : NULL;
+
+	if (t)
+		return L4_OBJ_TYPE(obj) == L4_OBJ_TCB ? (void *)t->tcb : (void *)t->utcb;
+	return s ? s->record : NULL;
+}
+
+static bool object_held(u64 obj)
+{
+	const void *page = object_page(obj);
+
+	return page && ticket_holds(virt_to_phys(page) >> PAGE_SHIFT);
+}
+
+static rare long do_evict(u64 obj)
 {
 	struct mapdb_work work = MAPDB_WORK(MAPDB_UNLIMITED);
 	struct thread *t = object_thread(obj);
 	void *page;
-	long r = L4_OBJ_TYPE(obj) == L4_OBJ_TABLE ? L4_FC_BAD_STATE : disturb_object(obj);
+	long r;
 
+	if (L4_OBJ_TYPE(obj) == L4_OBJ_TABLE)
+		return L4_FC_BAD_STATE;
+	r = object_held(obj) ? L4_FC_BUSY : disturb_object(obj);
 	if (r != L4_FC_OK)
 		return r;
 	if (L4_OBJ_TYPE(obj) == L4_OBJ_SPACE) {
@@ -269,11 +298,25 @@ static long do_evict(u64 obj)
 			mapdb_unmap_frame(virt_to_phys(page) >> PAGE_SHIFT, L4_RIGHT_R, &work);
 	}
 	if (page)
-		park_release(key(L4_EV_STALE, virt_to_phys(page) >> PAGE_SHIFT), 0, NULL);
+		park_release(key(L4_EV_STALE, virt_to_phys(page) >> PAGE_SHIFT), 0, NULL, 0);
 	return L4_FC_OK;
 }
 
-static long do_damaged(u64 obj)
+/* Like Unmap of the whole frame, but not against the ticket's holder. */
+static rare long do_reclaim(u64 pfn)
+{
+	struct mapdb_work work = { 0 };
+
+	if (!store_page(pfn))
+		return L4_FC_BAD_NAME;
+	if (ticket_holds(pfn))
+		return L4_FC_BUSY;
+	for (work.budget = PIECE_NODES; mapdb_unmap_frame(pfn, L4_RIGHT_R, &work) == MAPDB_MORE; work.budget = PIECE_NODES)
+		arch_preemption_window();
+	return (long)work.status;
+}
+
+static rare long do_damaged(u64 obj)
 {
 	struct thread *t = object_thread(obj);
 	struct space *s;
@@ -289,7 +332,7 @@ static long do_damaged(u64 obj)
 	} else {
 		return L4_FC_BAD_NAME;
 	}
-	park_release(key(L4_EV_NEED, obj), 0, NULL);
+	park_release(key(L4_EV_NEED, obj), 0, NULL, 0);
 	return L4_FC_OK;
 }
 
@@ -316,12 +359,14 @@ static long operation(u64 op, u64 name, u64 argument)
 	case L4_FC_SUPPLY_FRESH:
 		return do_supply(name, argument, true);
 	case L4_FC_REFUSE:
-		park_release(key(L4_EV_FRESH, name), TF_OUT_OF_MEMORY, NULL);
+		park_release(key(L4_EV_FRESH, name), TF_OUT_OF_MEMORY, NULL, 0);
 		return L4_FC_OK;
 	case L4_FC_DAMAGED:
 		return do_damaged(name);
 	case L4_FC_EVICT:
 		return do_evict(name);
+	case L4_FC_RECLAIM:
+		return do_reclaim(name);
 	case L4_FC_SET_CLOCK:
 		if (activated)
 			return L4_FC_BAD_STATE;

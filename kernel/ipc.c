@@ -26,6 +26,7 @@
 #include "kernel/sched.h"
 #include "kernel/space.h"
 #include "kernel/irq.h"
+#include "kernel/ticket.h"
 #include "kernel/event.h"
 #include "kernel/arch.h"
 #include "kernel/kernel.h"
@@ -113,8 +114,10 @@ static void finish(struct thread *t)
 	struct tte *e = t->tte;
 
 	ipc_dequeue(t);
-	if (unlikely(t->flags & TF_PARKED))
+	if (unlikely(t->flags & TF_PARKED)) {
 		unpark(t);                      /* it waited for the objects of another sender */
+		ticket_leave(t);
+	}
 	e->pending = PEND_NONE;
 	if (e->kind & IPC_NESTED) {
 		e->state = t->tcb->outer_state;
@@ -141,8 +144,11 @@ static void enter_receive(struct thread *t)
 
 	ipc_dequeue(t);
 	e->state = TS_RECV_PENDING;
-	if (kind_of(t) != IPC_NORMAL)
-		return;                         /* the answer comes from the partner of the send */
+	if (kind_of(t) != IPC_NORMAL) {         /* the answer comes from the partner of the send */
+		if (tid_number(e->partner) < L4_ROOT_TNO)
+			ticket_wait(t);
+		return;
+	}
 	e->kind = IPC_NORMAL;
 	if (tcb->ipc_to == tcb->ipc_fromspec && tid_number(tcb->ipc_to) < L4_ROOT_TNO)
 		e->kind |= IPC_CALL_RESIDUAL;

@@ -14,12 +14,14 @@
 #include "kernel/arch.h"
 #include "kernel/ipc.h"
 #include "kernel/chaos.h"
+#include "kernel/ticket.h"
 #include "kernel/x86/switch.h"
 #include <l4/abi.h>
 
 #define WATCHDOG_SLICES 1000u                   /* of 10 ms */
 #define PRIOS           (PRIO_TOP + 1)
 #define WAKE_PIECE      64              /* deadlines served at a time */
+#define URGENT_US       50              /* the ticket's holder, answered, runs so long before more urgent threads */
 
 static struct thread *queue[PRIOS];             /* circular, head first */
 static u64 occupied[(PRIOS + 63) / 64];
@@ -208,12 +210,25 @@ static void announce_first(void)
 	printk("[boot] first_thread tsc=%lu idle_tsc=%lu\n", now - boot_entry_tsc, idle_tsc);
 }
 
+/* t's step, which it owed. What it waited for has served its purpose if the phase is over. */
+static void step(struct thread *t)
+{
+	bool fault = (t->tte->kind & IPC_KIND_MASK) != IPC_NORMAL;
+
+	ipc_step(t);
+	if (unlikely(t->flags & TF_WAITING) && !(t->flags & TF_PARKED) && !fault && !(t->tte->kind & IPC_NESTED) &&
+	    !(t->tte->state == TS_SEND && t->flags & TF_READY))
+		ticket_leave(t);
+}
+
 static bool dispatch(struct thread *t)
 {
 	struct wants w = { 0 };
 
 	sched_unready(t);
 	thread_unpin(t);
+	if (unlikely(t->flags & TF_WAITING))
+		ticket_try(t);
 	if (t->flags & TF_DAMAGED || t->tte->flags & TTE_STOPPED || !(t->tte->flags & TTE_EXISTS))
 		return false;
 	if (t->tte->state == TS_READY && t->tte->flags & TTE_HALTED && !t->tte->pending)
@@ -228,7 +243,7 @@ static bool dispatch(struct thread *t)
 	if (t == sigma0_thread && t->tte->state != TS_READY)
 		sigma0_slices = 0;
 	if (unlikely(t->tte->state != TS_READY || t->tte->pending || t->flags & (TF_RESTART | TF_CANCEL)))
-		ipc_step(t);
+		step(t);
 	if (!can_run(t))
 		return false;
 	if (ptab_prepare(&t->space->pt) < 0) {
@@ -264,7 +279,8 @@ bool sched_handoff(struct thread *t)
 		sigma0_slices = 0;
 	if (running || !cpu->current || timer_fired || chaos_state || (int)sched_prio(t) < sched_ready_top)
 		return false;
-	if (t->current_in != epoch || t->tte->pending || t->flags & (TF_READY | TF_RESTART | TF_CANCEL) || !can_run(t) ||
+	if (t->current_in != epoch || t->tte->pending || t->flags & (TF_READY | TF_RESTART | TF_CANCEL | TF_WAITING) ||
+	    !can_run(t) ||
 	    ptab_prepare(&t->space->pt) < 0)
 		return false;
 	sched_account(cpu->current, rdtsc());
@@ -290,6 +306,7 @@ static bool current_continues(void)
 	if (rdtsc() >= cpu->quantum_end) {
 		cpu->current->quantum_left = 0;
 		watchdog(cpu->current);
+		ticket_leave(cpu->current);
 		leave_current(true);
 		return false;
 	}
@@ -300,10 +317,29 @@ static bool current_continues(void)
 	return true;
 }
 
+/* The ticket's holder tries again, whatever its priority: the next snapshot waits for that, and others wait for the ticket. */
+static rare struct thread *take_urgent(void)
+{
+	struct thread *t = ticket_urgent;
+
+	ticket_urgent = NULL;
+	return t->flags & TF_READY ? t : NULL;
+}
+
+/* Who was preferred runs long enough for one instruction. */
+static rare void shorten_quantum(void)
+{
+	u64 end = cpu->switched_in + tsc_from_us(URGENT_US);
+
+	if ((int)sched_prio(cpu->current) < sched_ready_top && cpu->quantum_end > end)
+		cpu->quantum_end = end;
+}
+
 void schedule(void)
 {
+	struct thread *t, *urgent = NULL;
+
 	for (;;) {
-		int prio;
 
 		cpu->resched = 0;
 		if (timer_fired) {
@@ -315,15 +351,20 @@ void schedule(void)
 		if (current_continues())
 			break;
 		leave_current(false);
-		prio = sched_ready_top;
-		if (prio < 0) {
+		if (unlikely(ticket_urgent != NULL))
+			urgent = take_urgent();
+		if (sched_ready_top < 0) {
 			idle();
 			continue;
 		}
 		space_reap();
-		if (dispatch(queue[prio]))
+		t = urgent ? urgent : queue[sched_ready_top];
+		if (dispatch(t))
 			break;
+		urgent = NULL;
 	}
+	if (unlikely(urgent != NULL))
+		shorten_quantum();
 	cpu->resched = chaos_state != 0;
 	arch_sync_tlb();
 	sched_set_timer();

@@ -9,6 +9,7 @@
 #include "kernel/kernel.h"
 #include "kernel/arch.h"
 #include "kernel/guard.h"
+#include "kernel/ticket.h"
 #include "kernel/x86/percpu.h"
 #include <l4/framecontrol.h>
 
@@ -168,9 +169,11 @@ bool space_reap(void)
 	dying = s->dying_next;
 	s->dying = false;
 	s->known = false;
-	park_release((u64)L4_EV_NEED << L4_EV_SHIFT | L4_OBJ(L4_OBJ_SPACE, s->no), 0, NULL);
-	if (s->record && !s->residual)
-		park_release((u64)L4_EV_STALE << L4_EV_SHIFT | virt_to_phys(s->record) >> PAGE_SHIFT, 0, NULL);
+	park_release((u64)L4_EV_NEED << L4_EV_SHIFT | L4_OBJ(L4_OBJ_SPACE, s->no), 0, NULL, 0);
+	if (s->record && !s->residual) {
+		park_release((u64)L4_EV_STALE << L4_EV_SHIFT | virt_to_phys(s->record) >> PAGE_SHIFT, 0, NULL, 0);
+		ticket_forget(virt_to_phys(s->record) >> PAGE_SHIFT);
+	}
 	guard_release(s->record);
 	s->record = NULL;
 	if (s->no < free_hint && !s->residual)

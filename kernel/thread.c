@@ -8,6 +8,7 @@
 #include "kernel/ipc.h"
 #include "kernel/sched.h"
 #include "kernel/space.h"
+#include "kernel/ticket.h"
 #include "kernel/frame.h"
 #include "kernel/x86/percpu.h"
 #include <l4/framecontrol.h>
@@ -153,6 +154,7 @@ void thread_stop(struct thread *t, const char *reason)
 	ipc_dequeue(t);
 	unpark(t);
 	thread_unpin(t);
+	ticket_leave(t);
 	ipc_partner_gone();
 	ipc_release_senders(t);
 	sched_unready(t);
@@ -167,7 +169,7 @@ static const char *check_one(const struct thread *t)
 	if (places > 1)
 		return "T2: a thread is in two queues";
 	if (!(t->tte->flags & TTE_EXISTS))
-		return places ? "a deleted thread is queued" : NULL;
+		return places || t->flags & TF_WAITING ? "a deleted thread is queued" : NULL;
 	if (t->send_to && t->tte->state != TS_SEND)
 		return "T3: a queued sender is not sending";
 	if (t->flags & TF_RESIDENT || t->current_in != epoch)
@@ -191,5 +193,5 @@ const char *thread_check_all(void)
 				return bad;
 		}
 	}
-	return NULL;
+	return ticket_check();
 }

@@ -30,6 +30,8 @@ enum thread_flags {
 	TF_RESIDENT  = 64,              /* residual: its objects are the kernel's own */
 	TF_DAMAGED   = 128,             /* TCB or UTCB cannot be used */
 	TF_OUT_OF_MEMORY = 256,         /* a fresh object it asked for was refused */
+	TF_WAITING   = 512,             /* in the queue for the ticket (ticket.h) */
+	TF_ANSWERED  = 1024,            /* of these: has been answered, and has not tried again since */
 };
 
 struct thread {
@@ -55,6 +57,8 @@ struct thread {
 	u32 heap_index;
 	u32 pins;                       /* released waiters of its objects that have not retried yet */
 	u32 *pinned;                    /* the pin count that this released thread holds, or NULL */
+	u32 wait_next, wait_prev;       /* queue for the ticket: thread numbers, 0: none */
+	u64 wait_at;                    /* instruction at which it began to wait, 0: not known yet */
 	u64 quantum_left;               /* TSC ticks of its time slice */
 	u32 unmap_node, unmap_serial;   /* struct mapdb_work of a page whose Unmap was preempted; 0: from its start */
 };

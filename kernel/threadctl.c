@@ -13,6 +13,7 @@
 #include "kernel/object.h"
 #include "kernel/sched.h"
 #include "kernel/space.h"
+#include "kernel/ticket.h"
 #include "kernel/x86/percpu.h"
 #include <l4/framecontrol.h>
 
@@ -36,9 +37,11 @@ static void release_waiters(struct thread *d)
 	for (type = L4_OBJ_TCB; type <= L4_OBJ_UTCB; type++) {
 		const void *page = type == L4_OBJ_TCB ? (void *)d->tcb : (void *)d->utcb;
 
-		park_release((u64)L4_EV_NEED << L4_EV_SHIFT | L4_OBJ(type, d->no), 0, NULL);
-		if (page)
-			park_release((u64)L4_EV_STALE << L4_EV_SHIFT | virt_to_phys(page) >> PAGE_SHIFT, 0, NULL);
+		park_release((u64)L4_EV_NEED << L4_EV_SHIFT | L4_OBJ(type, d->no), 0, NULL, 0);
+		if (!page)
+			continue;
+		park_release((u64)L4_EV_STALE << L4_EV_SHIFT | virt_to_phys(page) >> PAGE_SHIFT, 0, NULL, 0);
+		ticket_forget(virt_to_phys(page) >> PAGE_SHIFT);
 	}
 }
 
@@ -100,6 +103,7 @@ static void delete_thread(struct thread *t, struct regs *f, struct thread *d)
 	ipc_dequeue(d);
 	unpark(d);
 	thread_unpin(d);
+	ticket_leave(d);
 	sched_unready(d);
 	irq_forget(d);
 	if (s)

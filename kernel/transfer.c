@@ -14,6 +14,7 @@
 #include "kernel/ipc.h"
 #include "kernel/timeout.h"
 #include "kernel/sched.h"
+#include "kernel/ticket.h"
 #include "kernel/arch.h"
 #include "kernel/kernel.h"
 #include "kernel/x86/percpu.h"
@@ -253,6 +254,15 @@ static u64 make_pagefault(const struct thread *from, u64 *mr)
 	return (u64)L4_LABEL_PAGEFAULT << 20 | from->tcb->fault_rights << 16 | 2;
 }
 
+/* What the faulting thread has got. */
+static void answer_fault(struct thread *to)
+{
+	struct ptab_leaf leaf;
+	bool there = ptab_lookup(&to->space->pt, to->tcb->fault_addr & ~PAGE_MASK, &leaf) && store_page(leaf.pfn);
+
+	ticket_answer(to, there ? leaf.pfn : 0, 0);
+}
+
 static void take(struct thread *to, const u64 *mr)
 {
 	switch (to->tte->kind & IPC_KIND_MASK) {
@@ -263,6 +273,8 @@ static void take(struct thread *to, const u64 *mr)
 		take_start(to, mr);
 		break;
 	default:
+		if (unlikely(to->flags & TF_WAITING))
+			answer_fault(to);
 		break;                          /* page fault: the mapping was the answer */
 	}
 }

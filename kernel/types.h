@@ -30,5 +30,6 @@ _Static_assert(sizeof(u64) == 8 && sizeof(u32) == 4 && sizeof(word_t) == 8, "LP6
 #define likely(x)       __builtin_expect(!!(x), 1)
 #define unlikely(x)     __builtin_expect(!!(x), 0)
 #define always_inline   inline __attribute__((always_inline))       /* a hot path's helper with several callers */
+#define rare            __attribute__((noinline, cold))         /* kept out of the path it is called from */
 
 #endif

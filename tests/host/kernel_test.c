@@ -13,6 +13,8 @@
 #include "kernel/event.h"
 #include "kernel/object.h"
 #include "kernel/sched.h"
+#include "kernel/frame.h"
+#include "kernel/ticket.h"
 #include "kernel/thread.h"
 #include "kernel/timeout.h"
 #include <l4/framecontrol.h>
@@ -52,15 +54,42 @@ void sched_switch(struct thread *t, bool keep) { (void)keep; sched_ready(t); }
 void sched_block_current(void) { }
 void ipc_kernel_message(struct thread *t) { (void)t; woken_server++; }
 bool fpu_area_valid(const u8 *area) { (void)area; return fpu_ok; }
-u64 clock_us(void) { return 1000; }
+struct space *space_at(u32 no) { (void)no; return NULL; }
+static u64 now = 1000;
+u64 clock_us(void) { return now; }
+
+#define FRAMES          64
+static struct frame frames[FRAMES];
+static unsigned char ram[FRAMES * 4096] __attribute__((aligned(4096)));
+unsigned char *direct_map_base = ram;
+struct frame *frame_table = frames;
+pfn_t max_pfn = FRAMES;
 
 static struct thread thread[THREADS];
+static struct tte entry[THREADS];
+static struct tcb tcb[8];
 
 static void clear(void)
 {
-	memset(thread, 0, sizeof thread);
+	u64 out[8];
+
+	while (event_take(out, 8))
+		;
 	for (u32 i = 0; i < THREADS; i++)
+		ticket_leave(&thread[i]);
+	assert_false(ticket_holds(1));          /* opens the queue */
+	memset(thread, 0, sizeof thread);
+	memset(entry, 0, sizeof entry);
+	memset(frames, 0, sizeof frames);
+	for (u32 i = 0; i < THREADS; i++) {
 		thread[i].no = i;
+		thread[i].tte = &entry[i];
+		thread_chunk[i / L4_TABLE_PER_PAGE] = &thread[i - i % L4_TABLE_PER_PAGE];
+	}
+	for (u32 i = 1; i < 8; i++) {
+		thread[i].tcb = &tcb[i];
+		tcb[i].frame.rip = 0x1000 * i;
+	}
 	readied = 0;
 }
 
@@ -140,17 +169,17 @@ static void one_question_for_many_waiters(void **state)
 
 	(void)state;
 	clear();
-	for (unsigned i = 0; i < 5; i++)
+	for (unsigned i = 1; i < 6; i++)
 		park(&thread[i], &w);
 	assert_int_equal(event_take(out, 8), 1);
 	assert_true(out[0] == w.event[0]);
-	park(&thread[5], &w);                   /* asked already: the answer is on its way */
+	park(&thread[6], &w);                   /* asked already: the answer is on its way */
 	assert_false(event_pending());
-	park_release(w.event[0] + 1, 0, NULL);
+	park_release(w.event[0] + 1, 0, NULL, 0);
 	assert_int_equal(readied, 0);
-	park_release(w.event[0], TF_OUT_OF_MEMORY, NULL);
+	park_release(w.event[0], TF_OUT_OF_MEMORY, NULL, 0);
 	assert_int_equal(readied, 6);
-	for (unsigned i = 0; i < 6; i++) {
+	for (unsigned i = 1; i < 7; i++) {
 		assert_false(thread[i].flags & TF_PARKED);
 		assert_true(thread[i].flags & TF_OUT_OF_MEMORY);
 	}
@@ -173,7 +202,7 @@ static void the_asker_dies(void **state)
 	park(&thread[3], &w);
 	unpark(&thread[3]);                     /* the only one: nobody asks */
 	assert_false(event_pending());
-	park_release(w.event[0], 0, NULL);
+	park_release(w.event[0], 0, NULL, 0);
 	assert_int_equal(readied, 0);
 }
 
@@ -185,7 +214,7 @@ static void answer_before_the_question_is_read(void **state)
 	(void)state;
 	clear();
 	park(&thread[1], &w);
-	park_release(w.event[0], 0, &pins);
+	park_release(w.event[0], 0, &pins, 0);
 	assert_int_equal(pins, 1);
 	assert_false(event_pending());
 	thread_unpin(&thread[1]);
@@ -207,6 +236,140 @@ static void discards_are_counted(void **state)
 	assert_true(event_discard_pending());
 	event_cancel(&b);
 	assert_false(event_discard_pending() || event_pending());
+}
+
+/* ---- the ticket ---- */
+
+/* t misses frame pfn, which is stale. */
+static void misses(struct thread *t, pfn_t pfn)
+{
+	struct wants w = { .count = 1, .event = { (u64)L4_EV_STALE << L4_EV_SHIFT | pfn } };
+
+	t->flags &= ~(u32)TF_READY;
+	park(t, &w);
+}
+
+static void gets(pfn_t pfn)
+{
+	frames[pfn].tag = epoch;
+	park_release((u64)L4_EV_STALE << L4_EV_SHIFT | pfn, 0, NULL, pfn);
+}
+
+/* The scheduler has dispatched t: what it still misses it asks for next. */
+static void tries(struct thread *t)
+{
+	t->flags &= ~(u32)TF_READY;
+	ticket_try(t);
+}
+
+static void first_waiter_holds_what_it_is_given(void **state)
+{
+	(void)state;
+	clear();
+	misses(&thread[1], 10);
+	misses(&thread[2], 20);
+	gets(20);
+	assert_false(ticket_holds(20));         /* the second in the queue */
+	assert_null(ticket_urgent);
+	gets(10);
+	assert_true(ticket_holds(10));
+	assert_ptr_equal(ticket_urgent, &thread[1]);
+	tries(&thread[1]);
+	assert_null(ticket_urgent);
+	misses(&thread[1], 11);                 /* the same step */
+	gets(11);
+	assert_true(ticket_holds(10) && ticket_holds(11));
+	assert_null(ticket_check());
+	tries(&thread[1]);
+	tcb[1].frame.rip++;
+	misses(&thread[1], 12);                 /* another one: to the end of the queue */
+	assert_false(ticket_holds(10) || ticket_holds(11));
+	tries(&thread[2]);
+	misses(&thread[2], 21);
+	gets(21);
+	assert_true(ticket_holds(21));
+	assert_null(ticket_check());
+}
+
+static void nobody_queues_while_nothing_is_taken(void **state)
+{
+	(void)state;
+	clear();
+	for (unsigned i = 0; i < TICKET_EPOCHS; i++)
+		ticket_snapshot();
+	misses(&thread[1], 10);
+	gets(10);
+	assert_null(ticket_urgent);
+	assert_false(ticket_holds(10));
+	tries(&thread[1]);
+	misses(&thread[1], 11);
+	gets(11);
+	assert_true(ticket_holds(11));
+}
+
+static void ticket_is_passed_on(void **state)
+{
+	(void)state;
+	clear();
+	misses(&thread[1], 10);
+	misses(&thread[2], 20);
+	gets(10);
+	tries(&thread[1]);
+	entry[1].state = TS_RECV;               /* it blocks in an IPC: nothing of ours */
+	gets(20);
+	assert_false(ticket_holds(10));
+	assert_true(ticket_holds(20));
+	ticket_leave(&thread[2]);               /* deleted */
+	assert_false(ticket_holds(20));
+	assert_null(ticket_urgent);
+	assert_null(ticket_check());
+}
+
+static void nobody_holds_without_end(void **state)
+{
+	pfn_t f;
+
+	(void)state;
+	clear();
+	misses(&thread[1], 10);
+	misses(&thread[2], 40);
+	for (f = 10; f < 10 + L4_TICKET_THINGS; f++) {
+		gets(f);
+		assert_true(ticket_holds(f));
+		tries(&thread[1]);
+		misses(&thread[1], f + 1);
+	}
+	gets(f);                                /* more than a step can need */
+	assert_false(ticket_holds(f) || ticket_holds(10));
+	gets(40);
+	assert_true(ticket_holds(40));
+	tries(&thread[2]);
+	misses(&thread[2], 41);
+	assert_true(ticket_holds(40));
+	now += 2000000;                         /* the disk does not answer */
+	tries(&thread[1]);
+	misses(&thread[1], 50);
+	assert_false(ticket_holds(40));
+	assert_null(ticket_check());
+}
+
+static void taking_from_the_holder_is_noticed(void **state)
+{
+	(void)state;
+	clear();
+	misses(&thread[1], 10);
+	gets(10);
+	frames[10].tag = 0;
+	assert_non_null(ticket_check());
+	ticket_forget(10);
+	assert_false(ticket_holds(10));
+	assert_null(ticket_check());
+	misses(&thread[2], 20);
+	epoch++;                                /* a snapshot takes nothing */
+	assert_null(ticket_check());
+	thread[2].flags &= ~(u32)TF_WAITING;
+	assert_non_null(ticket_check());
+	thread[2].flags |= TF_WAITING;
 }
 
 /* ---- loaded objects ---- */
@@ -298,6 +461,11 @@ int main(void)
 		cmocka_unit_test(the_asker_dies),
 		cmocka_unit_test(answer_before_the_question_is_read),
 		cmocka_unit_test(discards_are_counted),
+		cmocka_unit_test(first_waiter_holds_what_it_is_given),
+		cmocka_unit_test(nobody_queues_while_nothing_is_taken),
+		cmocka_unit_test(ticket_is_passed_on),
+		cmocka_unit_test(nobody_holds_without_end),
+		cmocka_unit_test(taking_from_the_holder_is_noticed),
 		cmocka_unit_test(tcb_fields),
 		cmocka_unit_test(table_entries),
 	};

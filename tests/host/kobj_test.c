@@ -130,6 +130,30 @@ static void stale_event_of_a_frame_that_changed_hands(void **state)
 	assert_int_equal(last_op[1], L4_FC_PROTECT);
 }
 
+/* The first of them reads for ever from a sector that cannot be read. */
+static void one_object_that_must_wait_stops_no_other(void **state)
+{
+	pfn_t f = page_new(KEY(CLIENT_KERNEL, TCB(0)), false, 0);
+
+	(void)state;
+	page_of(f)->flags = PG_LOADING;
+	kobj_event(EVENT(L4_EV_FRESH, TCB(0)));
+	short_of_memory = true;
+	for (unsigned i = 1; i < OBJECTS; i++)
+		kobj_event(EVENT(L4_EV_FRESH, TCB(i)));
+	assert_int_equal(kobj_deferred(), OBJECTS);
+	short_of_memory = false;
+	kobj_retry();
+	assert_int_equal(kobj_deferred(), 1);
+	page_of(f)->flags = 0;
+	kobj_retry();
+	assert_int_equal(kobj_deferred(), 0);
+	for (unsigned i = 0; i < OBJECTS; i++) {
+		page_drop(held[i]);
+		held[i] = 0;
+	}
+}
+
 static int set_up(void **state)
 {
 	static struct bootinfo bi;
@@ -148,6 +172,7 @@ static int set_up(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(one_object_that_must_wait_stops_no_other),
 		cmocka_unit_test(a_discard_is_of_the_earlier_life),
 		cmocka_unit_test(a_need_is_remembered),
 		cmocka_unit_test(stale_event_of_a_frame_that_changed_hands),

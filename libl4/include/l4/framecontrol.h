@@ -53,15 +53,18 @@
 
 /* Advance the epoch. Result: the new epoch. FPU state still in the processor is saved first; every
  * frame is stale afterwards. Refused with L4_FC_BUSY while an event of a
- * deletion (DISCARD, SPACE_DIED) is unread: drain events first. */
+ * deletion (DISCARD, SPACE_DIED) is unread: drain events first. L4_FC_AGAIN while the ticket's holder (below) has been given
+ * something and has not run since: it does so as soon as the caller blocks. */
 #define L4_FC_SNAPSHOT          1
 /* name = pfn. The frame may be written in this epoch: tag := epoch; its waiters retry. */
 #define L4_FC_WRITABLE          2
 /* name = pfn, argument = 0, or L4_FC_IS_OBJECT | object if the frame holds that kernel object. tag := 0, then hardware W
  * off in every mapping. Rights granted stay. For early cleaning, and **whenever a frame that was writable in this epoch
  * is given other content** (freed and used again for a page that is not yet dirty): else its next write would not be noticed.
- * L4_FC_BUSY while that kernel object is needed this moment. */
+ * L4_FC_BUSY while that kernel object is needed this moment. With L4_FC_IF_IDLE (early cleaning) also while the ticket's
+ * holder was given the frame; without it the frame is taken from it. */
 #define L4_FC_IS_OBJECT         (1ul << 32)
+#define L4_FC_IF_IDLE           (1ul << 33)
 #define L4_FC_PROTECT           3
 /* name = object, argument = pfn. The object's content stands in that frame; answer to NEED. The
  * frame's tag is left as it is (0, i.e. stale, unless WRITABLE was given for it before, which is right
@@ -76,7 +79,7 @@
  * and named, partners get an error; it can still be deleted. */
 #define L4_FC_DAMAGED           7
 /* name = object. Take the object back from the kernel: after success the kernel holds no reference to its
- * frame. L4_FC_BUSY while it is needed. FPU state is saved into a TCB before it goes. */
+ * frame. L4_FC_BUSY while it is needed, by a waiter that has been answered and has not run since, or by the ticket's holder. FPU state is saved into a TCB before it goes. */
 #define L4_FC_EVICT             8
 /* argument = microseconds: value of the persistent clock now. Once, before ACTIVATE. */
 #define L4_FC_SET_CLOCK         9
@@ -98,6 +101,14 @@
  * console driver, whose mappings lose W otherwise. */
 #define L4_FC_RESIDUAL          15
 
+/* name = pfn of a page of a client. Remove every mapping of the frame, because it is wanted for another page. Result: the
+ * accesses (L4_RIGHT_*) made through them. L4_FC_BUSY while the ticket's holder was given it. */
+#define L4_FC_RECLAIM           16
+
+/* The *ticket* (docs/kernel-ckptserver.md). The thread that has waited longest for ckptserver holds it. What it is given is
+ * not taken back until it has got further; that is never more than so many kernel objects and frames. */
+#define L4_TICKET_THINGS        16
+
 /* Results: 0 = done. */
 #define L4_FC_OK                0
 #define L4_FC_BUSY              (-1)
@@ -106,6 +117,7 @@
 #define L4_FC_BAD_STATE         (-4)        /* object already supplied / not supplied; second ACTIVATE … */
 #define L4_FC_NO_POOL           (-5)        /* the kernel's own pool cannot hold its volatile part: not taken, as if refused */
 #define L4_FC_INVALID           (-6)        /* SUPPLY: the content is not valid; not taken, the thread is stopped as by DAMAGED */
+#define L4_FC_AGAIN             (-7)        /* SNAPSHOT: receive once, with a timeout, then call again */
 
 /* ---- Events: MR1..MRu of a message with this label, one word each ----------------------------- */
 #define L4_LABEL_KERNEL         (-15)       /* tag = label << 20 | u */
