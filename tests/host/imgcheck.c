@@ -5,12 +5,14 @@
  *   imgcheck [-v] IMAGE...            IMAGE: a raw disk with a GPT, or a bare checkpoint partition
  *   imgcheck --poke SEED TYPE IMAGE   damage the content of a kernel object and commit it with valid checksums
  *   imgcheck --future IMAGE           make both superblocks those of a later format version
+ *   imgcheck --sums IMAGE             print the checksum of every page of every generation that is kept
+ *   imgcheck --make SEED IMAGE        fill an empty partition with generations drawn from the seed
  *
  * One line per image, key=value: image, status (name of the result), generation, boot, newest, pages, fell_back. Exit
  * status 0: every image has an intact newest generation or is formatted and empty (generation=0); 1: at least one has
  * not; 2: an image cannot be opened. Used by tests/powercut, which knows what the generation must be at least.
  *
- * --poke makes the images of tests/bootpaths --case hostile: TYPE is 0 thread table, 1 TCB, 2 UTCB, 3 space record.
+ * --sums and --make are for tests/golden-images. --poke makes the images of tests/bootpaths --case hostile: TYPE is 0 thread table, 1 TCB, 2 UTCB, 3 space record.
  */
 #include <fcntl.h>
 #include <stdio.h>
@@ -28,7 +30,9 @@
 
 #define SECTOR          512u
 #define CACHE_NODES     512u
-#define FUTURE          100             /* in place of an object type */
+
+/* What is done with an image. */
+enum task { CHECK, POKE, MAKE_FUTURE, PRINT_SUMS, MAKE_GENERATIONS };
 
 /* On disk a GUID's first three fields are little-endian. 50455244-5552-4500-8c4b-3a0e5f1d7c21. */
 static const uint8_t partition_type[16] = {
@@ -275,20 +279,152 @@ static int make_future(struct image *img)
 	return done ? 0 : 1;
 }
 
-/* Open an image and check it, or spoil objects of a type (poke >= 0) in it. */
-static int open_image(const char *name, int verbose, int poke)
+/* ---- Golden images ---------------------------------------------------------------------------------- */
+
+/* "generation client page checksum" of every page; the sums are computed from what was read. */
+static int print_generation(struct store *st, uint64_t generation)
+{
+	static _Alignas(4096) uint8_t page[STORE_PAGE];
+	struct store_op op;
+	int status = STORE_OK;
+
+	memset(&op, 0, sizeof op);
+	for (uint32_t client = 0; client < STORE_CLIENTS; client++) {
+		uint64_t vpn = 0;
+
+		for (;; vpn++) {
+			op.client = client;
+			op.vpn = vpn;
+			op.end = STORE_VPN_END;
+			op.buf = page;
+			status = store_sync(st, &op, store_next(st, &op));
+			vpn = op.vpn;
+			if (status == STORE_OK)
+				status = store_sync(st, &op, store_read(st, &op));
+			if (status != STORE_OK)
+				break;
+			printf("%llu %u %llx %016llx\n", (unsigned long long)generation, client, (unsigned long long)vpn,
+			       (unsigned long long)XXH3_64bits(page, STORE_PAGE));
+		}
+		if (status != STORE_END)
+			return status;
+	}
+	return STORE_OK;
+}
+
+static int print_sums(struct blkdev *dev, const char *name)
+{
+	struct store_mount mount, older;
+	struct store *st;
+	int status = open_store(dev, &st, &mount);
+	unsigned found = 0;
+
+	for (uint64_t g = mount.newest; status == STORE_OK && g; g--) {
+		int kept = store_mount(st, g, &older);
+
+		if (kept == STORE_NO_GENERATION)
+			continue;
+		status = kept == STORE_OK ? print_generation(st, g) : kept;
+		found++;
+	}
+	if (status != STORE_OK)
+		fprintf(stderr, "%s: %s\n", name, store_strerror(status));
+	return status == STORE_OK && found ? 0 : 1;
+}
+
+/* A page that is easy to compress and like no other. */
+static void make_page(uint8_t *page)
+{
+	uint64_t word = random_word();
+
+	for (unsigned i = 0; i < STORE_PAGE; i += 8)
+		memcpy(page + i, &word, 8);
+}
+
+/* Clients with dense, sparse and very sparse pages, trees of every height; holes; ranges and a client dropped. */
+static int make_generation(struct store *st, unsigned g)
+{
+	static const uint64_t spread[] = { 64, 300, 1ull << 17, 1ull << 24, 1ull << 30, STORE_VPN_END };
+	static _Alignas(4096) uint8_t page[STORE_PAGE];
+	uint8_t user[STORE_USER_BYTES] = "golden";
+	struct store_op op;
+	int status = STORE_OK;
+
+	memset(&op, 0, sizeof op);
+	op.buf = page;
+	for (unsigned i = 0; i < 60 && status == STORE_OK; i++) {
+		unsigned what = (unsigned)(random_word() % 16), area = (unsigned)(random_word() % 6);
+
+		op.client = area ? 16 + 97 * area : 0;
+		op.vpn = random_word() % spread[area];
+		op.end = op.vpn + 20 < STORE_VPN_END ? op.vpn + 20 : STORE_VPN_END;
+		make_page(page);
+		if (what)
+			status = store_sync(st, &op, store_put(st, &op));
+		else
+			status = store_sync(st, &op, store_remove_range(st, &op));
+	}
+	op.client = 16 + 97;
+	if (status == STORE_OK && g % 5 == 4)
+		status = store_sync(st, &op, store_drop_client(st, &op));
+	if (status == STORE_OK)
+		status = store_begin(st, user);
+	return status == STORE_OK ? store_sync(st, &op, store_commit(st, &op)) : status;
+}
+
+static int make_generations(struct blkdev *dev, const char *name)
+{
+	static const uint8_t uuid[STORE_UUID_BYTES] = "golden generatio";
+	struct store_mount mount;
+	struct store_op op;
+	struct store *st;
+	int status = open_store(dev, &st, &mount);
+
+	memset(&op, 0, sizeof op);
+	if (status == STORE_EMPTY)
+		status = store_format(st, uuid, false, &mount);
+	if (status == STORE_OK)
+		status = store_sync(st, &op, store_boot(st, &op));
+	for (unsigned g = 0; g < 12 && status == STORE_OK; g++)
+		status = make_generation(st, g);
+	if (status != STORE_OK)
+		fprintf(stderr, "%s: %s\n", name, store_strerror(status));
+	return status == STORE_OK ? 0 : 1;
+}
+
+/* ---- Images ----------------------------------------------------------------------------------------- */
+
+static int do_task(struct image *img, const char *name, enum task task, int detail)
+{
+	switch (task) {
+	case POKE:
+		return poke_store(&img->dev, name, (unsigned)detail);
+	case MAKE_FUTURE:
+		return make_future(img);
+	case PRINT_SUMS:
+		return print_sums(&img->dev, name);
+	case MAKE_GENERATIONS:
+		return make_generations(&img->dev, name);
+	default:
+		return check_store(&img->dev, name, detail);
+	}
+}
+
+/* Open an image and do that with it. `detail`: POKE: type of the objects; CHECK: verbose. */
+static int open_image(const char *name, enum task task, int detail)
 {
 	struct image img = { .dev = { .submit = image_submit, .poll = image_poll, .wait = image_wait } };
+	bool writes = task != CHECK && task != PRINT_SUMS;
 	uint64_t offset, length;
 	struct stat st;
-	int fd = open(name, poke < 0 ? O_RDONLY : O_RDWR), bad;
+	int fd = open(name, writes ? O_RDWR : O_RDONLY), bad;
 	uint8_t *file;
 
 	if (fd < 0 || fstat(fd, &st) || st.st_size < (off_t)BLK_SIZE) {
 		perror(name);
 		return 2;
 	}
-	file = mmap(NULL, (size_t)st.st_size, poke < 0 ? PROT_READ : PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	file = mmap(NULL, (size_t)st.st_size, writes ? PROT_READ | PROT_WRITE : PROT_READ, MAP_SHARED, fd, 0);
 	if (file == MAP_FAILED) {
 		perror(name);
 		close(fd);
@@ -298,14 +434,16 @@ static int open_image(const char *name, int verbose, int poke)
 	img.base = file + offset;
 	img.dev.blocks = length / BLK_SIZE;
 	img.tail = &img.head;
-	img.writable = poke >= 0;
-	if (poke == FUTURE)
-		bad = make_future(&img);
-	else
-		bad = poke < 0 ? check_store(&img.dev, name, verbose) : poke_store(&img.dev, name, (unsigned)poke);
+	img.writable = writes;
+	bad = do_task(&img, name, task, detail);
 	munmap(file, (size_t)st.st_size);
 	close(fd);
 	return bad;
+}
+
+static void seed_random(const char *text)
+{
+	random_state = strtoull(text, NULL, 0) * 2654435761u + 88172645463325252ull;
 }
 
 int main(int argc, char **argv)
@@ -313,17 +451,24 @@ int main(int argc, char **argv)
 	int verbose = argc > 1 && !strcmp(argv[1], "-v"), i, worst = 0;
 
 	if (argc == 5 && !strcmp(argv[1], "--poke")) {
-		random_state = strtoull(argv[2], NULL, 0) * 2654435761u + 88172645463325252ull;
-		return open_image(argv[4], 0, atoi(argv[3]));
+		seed_random(argv[2]);
+		return open_image(argv[4], POKE, atoi(argv[3]));
+	}
+	if (argc == 4 && !strcmp(argv[1], "--make")) {
+		seed_random(argv[2]);
+		return open_image(argv[3], MAKE_GENERATIONS, 0);
 	}
 	if (argc == 3 && !strcmp(argv[1], "--future"))
-		return open_image(argv[2], 0, FUTURE);
+		return open_image(argv[2], MAKE_FUTURE, 0);
+	if (argc == 3 && !strcmp(argv[1], "--sums"))
+		return open_image(argv[2], PRINT_SUMS, 0);
 	if (argc < 2 + verbose) {
-		fprintf(stderr, "usage: imgcheck [-v] IMAGE... | --poke SEED TYPE IMAGE | --future IMAGE\n");
+		fprintf(stderr, "usage: imgcheck [-v] IMAGE... | --poke SEED TYPE IMAGE | --future IMAGE | --sums IMAGE | "
+			"--make SEED IMAGE\n");
 		return 2;
 	}
 	for (i = 1 + verbose; i < argc; i++) {
-		int bad = open_image(argv[i], verbose, -1);
+		int bad = open_image(argv[i], CHECK, verbose);
 
 		if (bad > worst)
 			worst = bad;

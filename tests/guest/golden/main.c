@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: BSD-2-Clause
+ * The program in the golden images (tests/golden): counts for ever, checks what it remembers, and says so. It is not a
+ * suite: tests/golden-images boots images in which it was running when it was killed. A change here changes nothing
+ * in them, for the program's own code is in the image.
+ */
+#include <l4/print.h>
+
+#include "test.h"
+
+#define PAGES   24u
+#define EVERY   64u             /* counts between two lines */
+
+static volatile word *memory[PAGES];
+static volatile word served;
+
+static void server(void *unused)
+{
+	L4_ThreadId_t from;
+	L4_MsgTag_t tag = L4_Wait(&from);
+
+	(void)unused;
+	for (;;) {
+		word count = test_mr(1);
+
+		if (L4_IpcFailed(tag) || count != served + 1)
+			l4_printf("[golden] FAIL the server was asked for %lu after %lu\n", count, served);
+		served = count;
+		test_load(1, 1, count, 0);
+		tag = L4_ReplyWait(from, &from);
+	}
+}
+
+/* Page i holds the last count that left the remainder i, all over. */
+static int remembers(word count)
+{
+	for (word i = 0; i < PAGES && i < count; i++) {
+		word want = count - 1 - (count - 1 - i) % PAGES;
+
+		for (word k = 0; k < 512; k += 73)
+			if (memory[i][k] != want + k)
+				return 0;
+	}
+	return 1;
+}
+
+static void count_for_ever(void)
+{
+	L4_ThreadId_t partner = test_thread(server, 0);
+
+	for (word i = 0; i < PAGES; i++)
+		memory[i] = test_pages(1);
+	for (word count = 1; ; count++) {
+		volatile word *page = memory[(count - 1) % PAGES];
+
+		for (word k = 0; k < 512; k++)
+			page[k] = count - 1 + k;
+		test_call(partner, 1, count, 0);
+		if (test_mr(1) != count || !remembers(count))
+			l4_printf("[golden] FAIL at %lu\n", count);
+		if (count % EVERY == 0)
+			l4_printf("[golden] count=%lu boot=%lu\n", count, test_boot());
+		test_sleep_us(2000);
+	}
+}
+
+const char test_suite[] = "golden";
+const struct test tests[] = {
+	{ .name = "count", .run = count_for_ever },
+	{ 0 }
+};
