@@ -8,11 +8,13 @@
  * what the test says is mapped: `expected` maps receiver pages to pages of ours.
  */
 #include "test.h"
+#include <l4/ckpt.h>
 
 const char test_suite[] = "mapping";
 
 #define WINDOW  0x4000000000UL          /* where the receiver gets pages */
 #define PAGE    4096UL
+#define FLUSHES 50
 
 enum { OP_READ = 1, OP_WRITE, OP_RECEIVE, OP_END };
 
@@ -379,6 +381,22 @@ static void flush_own(void)
 	EXPECT_EQ(*(volatile word *)page, 0x3e);
 }
 
+/* The very next access faults: the processor must not go on with what it remembers of the mapping. */
+static void flush_at_once(void)
+{
+	volatile word *page = our_page(0x3f);
+	struct L4_CkptStat before, after;
+	unsigned int i;
+
+	EXPECT_EQ(L4_CheckpointInfo(&before), L4_CKPT_OK);
+	for (i = 0; i < FLUSHES; i++) {
+		EXPECT_EQ(*page, 0x3f);
+		(void)L4_Flush(L4_FpageAddRights(L4_FpageLog2((word)page, 12), 7));
+	}
+	EXPECT_EQ(L4_CheckpointInfo(&after), L4_CKPT_OK);
+	EXPECT_GE(after.faults - before.faults, FLUSHES - 1);
+}
+
 static void status_bits(void)
 {
 	word *page = our_page(1);
@@ -408,6 +426,7 @@ const struct test tests[] = {
 	{ .name = "unmap takes the page back", .run = unmap_takes_back },
 	{ .name = "unmap of the write right", .run = unmap_write_only },
 	{ .name = "flush", .run = flush_own },
+	{ .name = "flush works at once", .run = flush_at_once },
 	{ .name = "status bits", .run = status_bits },
 	{ 0 }
 };
