@@ -125,7 +125,8 @@ help:
 	@echo 'make run            build, make build/perdure.img if there is none, boot it on this terminal; again: resume'
 	@echo 'make debug          the debug build, waiting for gdb on port 1234'
 	@echo 'make test           every test; last line "N passed, N failed". make test-host: only those without QEMU'
-	@echo 'make bench, soak    benchmarks into build/bench; kill-and-resume for as long as one likes'
+	@echo 'make bench          benchmarks into build/bench'
+	@echo 'make soak           kills, power cuts, crash states and mutants at length: [MINUTES=35] [SEED=N]'
 	@echo 'make iso, uefi      build/*/perdure.iso (GRUB 2, BIOS), build/*/BOOTX64.EFI'
 	@echo 'make headers-check  every header compiles by itself; make size: text size of the release kernel'
 	@echo 'make tools          build/host/perdurectl: looks into, checks and moves checkpoint partitions (tools/perdurectl)'
@@ -269,8 +270,9 @@ bench: setup
 	@$(MAKE) --no-print-directory DEBUG=0 all
 	@bench/run
 soak: setup
-	@$(MAKE) --no-print-directory DEBUG=0 all $(addprefix $(H)/,$(HOST_TOOLS))
-	@tests/run --soak
+	@$(MAKE) --no-print-directory DEBUG=0 all $(addprefix $(H)/,$(HOST_TESTS) $(HOST_TOOLS))
+	@$(MAKE) --no-print-directory DEBUG=1 all
+	@tests/run --soak $(MINUTES) $(if $(SEED),--seed $(SEED))
 
 # $(call check_headers,command,headers): the command with each header in turn; fails after having tried all.
 check_headers = @r=0; for h in $(sort $2); do $1 -fsyntax-only -include $$h /dev/null || { echo "$$h does not compile by itself"; r=1; }; done; exit $$r
