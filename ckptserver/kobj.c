@@ -300,8 +300,7 @@ void kobj_event(uint64_t word)
 		discard_client((uint32_t)name);
 		break;
 	case L4_EV_STOPPED:
-		kobj_stopped++;
-		log_error("thread=%lu stopped: its saved state cannot be used", name);
+		kobj_stopped++;         /* the kernel's line on the console says why */
 		break;
 	default:
 		log_error("kernel event 0x%lx is not known", word);

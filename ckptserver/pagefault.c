@@ -70,9 +70,13 @@ enum send_result pagefault_answer(struct pending *p)
 	return r;
 }
 
-void pagefault_damaged(const struct pending *p)
+enum send_result pagefault_damaged(struct pending *p)
 {
-	log_error("thread=%lu waits for ever: address=0x%lx is in a damaged page", L4_ThreadNo(p->client), p->address);
+	p->kind = PENDING_REPLY;
+	p->label = (uint64_t)L4_LABEL_DAMAGED << 4;     /* above the tag's lower 16 bits; the number above the rights */
+	p->count = 0;
+	L4_LoadMR(0, p->label << 16);
+	return server_send(p->client);
 }
 
 enum send_result pagefault_try(struct pending *p)
@@ -87,8 +91,7 @@ enum send_result pagefault_try(struct pending *p)
 		case LOAD_NO_FRAME:
 			return SEND_LATER;
 		case LOAD_DAMAGED:
-			pagefault_damaged(p);
-			return SEND_GONE;
+			return pagefault_damaged(p);
 		}
 		return pagefault_answer(p);
 	}
@@ -117,12 +120,14 @@ void pagefault_message(L4_ThreadId_t client, unsigned rights, uint64_t address, 
 	pagefault_count++;
 	if (address >> 12 >= store_pages) {
 		log_error("fault outside the store thread=%lu address=0x%lx ip=0x%lx", number, address, ip);
-		return;
+		if (pagefault_damaged(&now) != SEND_LATER)
+			return;
+	} else {
+		now.key = KEY(space, address >> 12);
+		if (pagefault_try(&now) != SEND_LATER)
+			return;
 	}
-	now.key = KEY(space, address >> 12);
-	if (pagefault_try(&now) != SEND_LATER)
-		return;
-	p = pending_add(PENDING_FAULT, client);
+	p = pending_add((enum pending_kind)now.kind, client);
 	if (!p) {
 		send_nothing(client);
 		return;

@@ -17,8 +17,9 @@ void pagefault_sigma0(L4_ThreadId_t client, L4_Fpage_t want);
 enum send_result pagefault_try(struct pending *p);
 /* The same when its page is known to be in memory. */
 enum send_result pagefault_answer(struct pending *p);
-/* Its page is damaged: names the thread, which gets no answer. */
-void pagefault_damaged(const struct pending *p);
+/* Its page is damaged, and will not come: says so to the thread (L4_LABEL_DAMAGED, l4/abi.h), which the kernel raises an exception in,
+ * or stops. p becomes a reply, for the table if it must wait (SEND_LATER). */
+enum send_result pagefault_damaged(struct pending *p);
 
 /* Size of the stores, in pages: faults beyond it are not answered. */
 void pagefault_set_limit(uint64_t pages);

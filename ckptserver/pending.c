@@ -122,10 +122,8 @@ static bool visit_page(struct pending *p, void *ctx)
 
 	if (p->kind != PENDING_FAULT || p->key != e->key)
 		return false;
-	if (!e->there) {
-		pagefault_damaged(p);
-		return true;
-	}
+	if (!e->there)
+		return pagefault_damaged(p) != SEND_LATER;
 	return pagefault_answer(p) != SEND_LATER;
 }
 

@@ -16,9 +16,11 @@
 #include "kernel/ipc.h"
 #include "kernel/kip.h"
 #include "kernel/memory.h"
+#include "kernel/sched.h"
 #include "kernel/arch.h"
 #include "kernel/kernel.h"
 #include <l4/bootinfo.h>
+#include <l4/exception.h>
 #include <l4/framecontrol.h>
 
 bool user_read(struct space *s, vaddr_t va, void *to, size_t n)
@@ -164,4 +166,26 @@ void fault_exception(struct thread *t)
 		return;
 	}
 	ipc_fault(t, handler, IPC_EXCEPTION);
+}
+
+/* Called by dispatch (sched.c). Next: the step of the exception IPC, or of what the thread does about its failed send. */
+void fault_damaged(struct thread *t)
+{
+	struct regs *f = &t->tcb->frame;
+
+	t->flags &= ~(u32)TF_PAGE_DAMAGED;
+	if (t->tte->state != TS_READY) {
+		ipc_fail(t, L4_IPC_XFER_TIMEOUT_INVOKER, 0);    /* a page that it wanted to map to somebody */
+	} else if (f->vector == EXC_GIVEN_UP) {
+		thread_stop(t, "its exception handler gave it up");
+		return;
+	} else if (f->vector == L4_EXC_DAMAGED || t->utcb->exception_handler == L4_NILTHREAD) {
+		thread_stop_at(t, "a page of its memory cannot be read", t->tcb->fault_addr);
+		return;
+	} else {
+		f->vector = L4_EXC_DAMAGED;
+		f->error = t->tcb->fault_addr;
+		ipc_raise(t, t->utcb->exception_handler);
+	}
+	sched_ready(t);
 }

@@ -17,6 +17,13 @@ void fault_user(struct thread *t, vaddr_t va, vaddr_t ip, u32 rights);
 /* The current thread's last trap, as an exception IPC to its exception handler; without one the thread stops. */
 void fault_exception(struct thread *t);
 
+/* t's pager has said that the page of t's last fault will not come, or its exception handler that t is to be stopped
+ * (L4_LABEL_DAMAGED; TF_PAGE_DAMAGED). Its objects are current, and it is in no queue. Afterwards it is ready for its next step,
+ * or stopped. */
+void fault_damaged(struct thread *t);
+
+#define EXC_GIVEN_UP    0x1ff           /* vector in the saved frame: the handler of another exception said so */
+
 /* Read user memory through the direct map. False if any of it is not mapped. Never faults. */
 bool user_read(struct space *s, vaddr_t va, void *to, size_t n);
 

@@ -140,6 +140,7 @@ static void stop_bad_entries(u32 index)
 			continue;
 		printk("[thread] stopped tid=%u reason=\"invalid thread-table entry: %s\"\n", chunk[i].no, bad);
 		chunk[i].flags |= TF_DAMAGED;
+		event_post(&chunk[i].park_event, key(L4_EV_STOPPED, chunk[i].no), 1);
 	}
 }
 

@@ -480,6 +480,10 @@ static void start_send(struct thread *t, tid_t to, u32 kind, u64 deadline)
 	dest = send_phase(t);
 	if (e->state == TS_RECV_PENDING) {
 		recv_phase(t);
+		if (unlikely(t->flags & TF_PAGE_DAMAGED)) {
+			sched_block_current();
+			sched_ready(t);
+		}
 	} else if (e->state == TS_SEND && !t->send_to && !(t->flags & TF_PARKED)) {
 		sched_block_current();          /* a nested fault: next step at its dispatch */
 		sched_ready(t);
@@ -516,6 +520,14 @@ void sys_ipc(tid_t to, tid_t from, word_t timeouts)
 void ipc_fault(struct thread *t, tid_t partner, u32 kind)
 {
 	start_send(t, partner, kind, DEADLINE_NEVER);
+}
+
+void ipc_raise(struct thread *t, tid_t handler)
+{
+	t->tte->state = TS_SEND;
+	t->tte->kind = IPC_EXCEPTION;
+	t->tte->partner = handler;
+	t->tte->deadline = DEADLINE_NEVER;
 }
 
 void ipc_wait_start(struct thread *t, tid_t pager)

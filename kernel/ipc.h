@@ -22,6 +22,9 @@ void ipc_step(struct thread *t);
  * TCB, UTCB and entry are current. */
 void ipc_fault(struct thread *t, tid_t partner, u32 kind);
 
+/* t, in no IPC and in no queue, is to tell its exception handler of its saved registers: its next step. */
+void ipc_raise(struct thread *t, tid_t handler);
+
 /* t waits for the start message of its pager (after activation). */
 void ipc_wait_start(struct thread *t, tid_t pager);
 

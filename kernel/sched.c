@@ -14,6 +14,7 @@
 #include "kernel/arch.h"
 #include "kernel/ipc.h"
 #include "kernel/chaos.h"
+#include "kernel/fault.h"
 #include "kernel/ticket.h"
 #include "kernel/x86/switch.h"
 #include <l4/abi.h>
@@ -198,7 +199,7 @@ static void start_quantum(struct thread *t)
 static bool can_run(const struct thread *t)
 {
 	return t->tte->state == TS_READY && !(t->tte->flags & (TTE_HALTED | TTE_STOPPED)) &&
-		!(t->flags & (TF_PARKED | TF_DAMAGED | TF_READY));
+		!(t->flags & (TF_PARKED | TF_DAMAGED | TF_READY | TF_PAGE_DAMAGED));
 }
 
 /* How long the machine took to get here, for who measures recovery. */
@@ -216,6 +217,8 @@ static void step(struct thread *t)
 	bool fault = (t->tte->kind & IPC_KIND_MASK) != IPC_NORMAL;
 
 	ipc_step(t);
+	if (unlikely(t->flags & TF_PAGE_DAMAGED))
+		sched_ready(t);
 	if (unlikely(t->flags & TF_WAITING) && !(t->flags & TF_PARKED) && !fault && !(t->tte->kind & IPC_NESTED) &&
 	    !(t->tte->state == TS_SEND && t->flags & TF_READY))
 		ticket_leave(t);
@@ -242,6 +245,10 @@ static bool dispatch(struct thread *t)
 	}
 	if (t == sigma0_thread && t->tte->state != TS_READY)
 		sigma0_slices = 0;
+	if (unlikely(t->flags & TF_PAGE_DAMAGED)) {
+		fault_damaged(t);
+		return false;
+	}
 	if (unlikely(t->tte->state != TS_READY || t->tte->pending || t->flags & (TF_RESTART | TF_CANCEL)))
 		step(t);
 	if (!can_run(t))
@@ -279,7 +286,7 @@ bool sched_handoff(struct thread *t)
 		sigma0_slices = 0;
 	if (running || !cpu->current || timer_fired || chaos_state || (int)sched_prio(t) < sched_ready_top)
 		return false;
-	if (t->current_in != epoch || t->tte->pending || t->flags & (TF_READY | TF_RESTART | TF_CANCEL | TF_WAITING) ||
+	if (t->current_in != epoch || t->tte->pending || t->flags & (TF_READY | TF_RESTART | TF_CANCEL | TF_WAITING | TF_PAGE_DAMAGED) ||
 	    !can_run(t) ||
 	    ptab_prepare(&t->space->pt) < 0)
 		return false;

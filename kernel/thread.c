@@ -137,29 +137,51 @@ const char *thread_state_name(const struct thread *t)
 	return t->tte->state < TS_COUNT ? names[t->tte->state] : "invalid";
 }
 
-void thread_stop(struct thread *t, const char *reason)
+/* page: NULL, or the address that the reason is about. */
+static void report_stop(const struct thread *t, const char *reason, const vaddr_t *page)
 {
-	struct wants w = { 0 };
-
 	printk("[thread] stopped tid=%u.%u space=%u reason=\"%s\"", t->no, t->tte->version, t->tte->space, reason);
+	if (page)
+		printk(" page=0x%lx", *page & ~PAGE_MASK);
 	if (t->tcb)
 		printk(" rip=0x%lx rsp=0x%lx", t->tcb->frame.rip, t->tcb->frame.rsp);
 	printk("\n");
+}
+
+static void stop(struct thread *t, const char *reason, const vaddr_t *page)
+{
+	struct wants w = { 0 };
+
+	if (!(t->flags & TF_DAMAGED))
+		report_stop(t, reason, page);
 	if (t->flags & TF_RESIDENT)
 		residual_crash("residual thread %u: %s", t->no, reason);
-	/* The saved flag needs a current entry; otherwise this boot remembers, and the next finds out again. */
-	if (thread_check_entry(t, &w))
-		t->tte->flags |= TTE_STOPPED;
-	t->flags |= TF_DAMAGED;
 	ipc_dequeue(t);
 	unpark(t);
 	thread_unpin(t);
 	ticket_leave(t);
+	/* A stopped thread waits for nothing, so the event with which it would ask is free. */
+	if (!(t->flags & TF_DAMAGED))
+		event_post(&t->park_event, (u64)L4_EV_STOPPED << L4_EV_SHIFT | t->no, 1);
+	/* The saved flag needs a current entry; otherwise this boot remembers, and the next finds out again. */
+	if (thread_check_entry(t, &w))
+		t->tte->flags |= TTE_STOPPED;
+	t->flags |= TF_DAMAGED;
 	ipc_partner_gone();
 	ipc_release_senders(t);
 	sched_unready(t);
 	if (t == cpu->current)
 		sched_block_current();
+}
+
+void thread_stop(struct thread *t, const char *reason)
+{
+	stop(t, reason, NULL);
+}
+
+void thread_stop_at(struct thread *t, const char *reason, vaddr_t va)
+{
+	stop(t, reason, &va);
 }
 
 static const char *check_one(const struct thread *t)

@@ -31,6 +31,7 @@ enum thread_flags {
 	TF_DAMAGED   = 128,             /* TCB or UTCB cannot be used */
 	TF_OUT_OF_MEMORY = 256,         /* a fresh object it asked for was refused */
 	TF_WAITING   = 512,             /* in the queue for the ticket (ticket.h) */
+	TF_PAGE_DAMAGED = 2048,         /* its pager said that the page will not come: applied at its next dispatch */
 	TF_ANSWERED  = 1024,            /* of these: has been answered, and has not tried again since */
 };
 
@@ -141,8 +142,11 @@ void tcb_init(struct tcb *tcb, u32 number, tid_t self);
 /* What user space is told of a thread: for ThreadInfo, traces and panics. */
 const char *thread_state_name(const struct thread *t);
 
-/* Stop a thread for good: its objects are unusable or nobody handles its exception. reason: for the log. */
+/* Stop a thread for good: its objects or a page of its are unusable, or nobody handles its exception. Who waits for it gets an
+ * error; it can be deleted. ckptserver is told (L4_EV_STOPPED). reason: for the log. Never blocks. */
 void thread_stop(struct thread *t, const char *reason);
+/* The same, because of what was to stand at that address. */
+void thread_stop_at(struct thread *t, const char *reason, vaddr_t va);
 
 /* Walk all invariants; NULL or what is wrong. */
 const char *thread_check_all(void);

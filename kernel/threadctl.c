@@ -102,6 +102,7 @@ static void delete_thread(struct thread *t, struct regs *f, struct thread *d)
 	f->rax = 1;
 	ipc_dequeue(d);
 	unpark(d);
+	event_cancel(&d->park_event);   /* that it was stopped: it is no more */
 	thread_unpin(d);
 	ticket_leave(d);
 	sched_unready(d);

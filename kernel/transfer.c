@@ -19,6 +19,7 @@
 #include "kernel/kernel.h"
 #include "kernel/x86/percpu.h"
 #include <l4/abi.h>
+#include <l4/exception.h>
 #include <l4/framecontrol.h>
 
 #define TAG_U(tag)      ((tag) & 0x3f)
@@ -265,7 +266,15 @@ static void answer_fault(struct thread *to)
 
 static void take(struct thread *to, const u64 *mr)
 {
-	switch (to->tte->kind & IPC_KIND_MASK) {
+	u32 kind = to->tte->kind & IPC_KIND_MASK;
+
+	if (unlikely((long)mr[0] >> 20 == L4_LABEL_DAMAGED && kind != IPC_START)) {
+		to->flags |= TF_PAGE_DAMAGED;
+		if (kind == IPC_EXCEPTION && to->tcb->frame.vector != L4_EXC_DAMAGED)
+			to->tcb->frame.vector = EXC_GIVEN_UP;
+		return;
+	}
+	switch (kind) {
 	case IPC_EXCEPTION:
 		take_exception_reply(to, mr);
 		break;

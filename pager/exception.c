@@ -20,6 +20,12 @@ void exception_message(const struct message *message, struct thread *thread)
 
 	for (unsigned i = 1; i <= L4_EXC_WORDS && i <= L4_UntypedWords(message->tag); i++)
 		r[i] = message->mr[i];
+	if (r[L4_EXC_NUMBER] == L4_EXC_DAMAGED) {
+		say("task %u %s: the page at 0x%x cannot be read; thread %u stops at ip 0x%x", task->id, task->name,
+		    r[L4_EXC_ERROR], L4_ThreadNo(message->from), r[L4_EXC_RIP]);
+		reply_damaged(message->from);
+		return;
+	}
 	say("task %u %s: exception %u error 0x%x ip 0x%x sp 0x%x flags 0x%x ax %x bx %x cx %x dx %x si %x di %x bp %x; killed",
 	    task->id, task->name, r[L4_EXC_NUMBER], r[L4_EXC_ERROR], r[L4_EXC_RIP], r[L4_EXC_RSP], r[L4_EXC_RFLAGS],
 	    r[L4_EXC_RAX], r[L4_EXC_RBX], r[L4_EXC_RCX], r[L4_EXC_RDX], r[L4_EXC_RSI], r[L4_EXC_RDI], r[L4_EXC_RBP]);

@@ -37,6 +37,8 @@ static void dispatch(const struct message *message)
 	if (worker_is(message->from)) {
 		if (L4_Label(message->tag) == WORKER_LABEL)
 			worker_message(message);
+		else if (kernel_label(message->tag) == L4_LABEL_EXCEPTION)
+			worker_exception(message);
 		return;
 	}
 	thread = thread_find(message->from);

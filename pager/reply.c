@@ -21,12 +21,26 @@ static void pending_load(void)
 	L4_LoadMRs(0, (int)pending.count, pending.mr);
 }
 
+/* Has the last message not been sent because a page of ours that was to be mapped cannot be read? */
+static int item_damaged(void)
+{
+	return L4_ErrorCode() == L4_IPC_XFER_TIMEOUT_INVOKER << 1;
+}
+
+static void damaged_load(void)
+{
+	L4_LoadMR(0, (L4_Word_t)L4_LABEL_DAMAGED << 20);
+}
+
 static void pending_flush(void)
 {
 	if (L4_IsNilThread(pending.to))
 		return;
 	pending_load();
-	(void)L4_Send_Timeout(pending.to, L4_ZeroTime);
+	if (L4_IpcFailed(L4_Send_Timeout(pending.to, L4_ZeroTime)) && item_damaged()) {
+		damaged_load();
+		(void)L4_Send_Timeout(pending.to, L4_ZeroTime);
+	}
 	pending.to = L4_nilthread;
 }
 
@@ -41,6 +55,8 @@ void reply_wait(struct message *message)
 			pending_load();
 		pending.to = L4_nilthread;
 		tag = L4_Ipc(to, L4_anythread, L4_Timeouts(L4_ZeroTime, L4_Never), &message->from);
+		if (L4_IpcFailed(tag) && item_damaged())
+			reply_damaged(to);
 	} while (L4_IpcFailed(tag));    /* the send failed: nobody waits for it; receive */
 	message->tag = tag;
 	L4_StoreMRs(1, (int)L4_UntypedWords(tag), message->mr + 1);
@@ -81,4 +97,10 @@ void reply_map(L4_ThreadId_t to, L4_Word_t store_page, L4_Word_t address, L4_Wor
 	pending.mr[1] = item.raw[0];
 	pending.mr[2] = item.raw[1];
 	pending.count = 3;
+}
+
+void reply_damaged(L4_ThreadId_t to)
+{
+	reply_message(to, 0, NULL, 0);
+	pending.mr[0] = (L4_Word_t)L4_LABEL_DAMAGED << 20;
 }

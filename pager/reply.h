@@ -3,7 +3,7 @@
  *
  * Every message out is sent with a zero timeout to a thread that waits for the pager: one that does not wait any more (it was
  * deleted, or its call timed out) gets nothing. The last message before the next receive goes out
- * together with that receive, in one system call.
+ * together with that receive, in one system call. If the page of a map item cannot be read, the thread is told so instead.
  */
 #ifndef PAGER_REPLY_H
 #define PAGER_REPLY_H
@@ -28,5 +28,8 @@ void reply_message(L4_ThreadId_t to, L4_Word_t label, const L4_Word_t *words, un
 
 /* The answer to a page fault: a page of the store (which the main thread shall have present) at that address. */
 void reply_map(L4_ThreadId_t to, L4_Word_t store_page, L4_Word_t address, L4_Word_t rights);
+
+/* The answer to a page fault whose page cannot be read, or to an exception that is the end: L4_LABEL_DAMAGED (l4/abi.h). */
+void reply_damaged(L4_ThreadId_t to);
 
 #endif

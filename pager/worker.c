@@ -7,6 +7,7 @@
 
 #include <l4/string.h>
 
+#include <l4/exception.h>
 #include <l4/ipc.h>
 #include <l4/schedule.h>
 #include <l4/task.h>
@@ -61,6 +62,7 @@ static void worker_main(void)
 	L4_ThreadId_t main_thread = L4_GlobalId(L4_ROOT_TNO, 1);
 	L4_MsgTag_t tag = L4_Niltag;
 
+	L4_Set_ExceptionHandler(main_thread);
 	L4_Set_Label(&tag, WORKER_LABEL);
 	tag.raw |= THREADINFO_WORDS;
 	for (;;) {
@@ -75,16 +77,20 @@ static void worker_main(void)
 
 /* ---- the main thread's side ---- */
 
+static L4_Word_t stack_of(unsigned i)
+{
+	return (L4_Word_t)&stacks[i][STACK_BYTES] - 8;
+}
+
 static int worker_start(struct worker *w, unsigned i)
 {
 	L4_Word_t utcb = L4_MyLocalId().raw - L4_UTCB_MR_OFFSET + (i + 1) * L4_UTCB_SIZE;
-	L4_Word_t sp = (L4_Word_t)&stacks[i][STACK_BYTES] - 8;
 
 	w->id = L4_GlobalId(THREAD_WORKER_BASE + i, 1);
 	if (!L4_ThreadControl(w->id, L4_Myself(), L4_Myself(), L4_Pager(), (void *)utcb))
 		return 0;
 	(void)L4_Set_Priority(w->id, PRIORITY_WORKER);
-	L4_Start_SpIp(w->id, sp, (L4_Word_t)worker_main);
+	L4_Start_SpIp(w->id, stack_of(i), (L4_Word_t)worker_main);
 	return 1;
 }
 
@@ -169,6 +175,15 @@ void worker_info(struct thread *thread)
 	job_give(w, JOB_INFO, thread->address, 0, 0);
 }
 
+/* The worker has no job any more. */
+static void job_end(struct worker *w)
+{
+	if (w->object)
+		object_put(w->object);
+	w->object = NULL;
+	w->job = JOB_NONE;
+}
+
 static void job_done(struct worker *w, const struct message *message)
 {
 	struct thread *thread;
@@ -181,10 +196,36 @@ static void job_done(struct worker *w, const struct message *message)
 		else
 			fault_ready(thread, w->object, w->page);
 	}
-	if (w->object)
-		object_put(w->object);
-	w->object = NULL;
-	w->job = JOB_NONE;
+	job_end(w);
+}
+
+static const L4_Word_t no_info[THREADINFO_WORDS];
+
+/* A worker met a page that cannot be read (or anything else that ought not to happen to it): who needs that page learns it, and
+ * nobody else. The worker begins anew. */
+void worker_exception(const struct message *message)
+{
+	unsigned i = (unsigned)(L4_ThreadNo(message->from) - THREAD_WORKER_BASE);
+	L4_Word_t registers[L4_EXC_RFLAGS];
+	struct worker *w = &workers[i];
+	struct thread *thread;
+
+	if (L4_UntypedWords(message->tag) != L4_EXC_WORDS)
+		return;                         /* no worker sends such a message itself */
+	say("worker %u: exception %u address 0x%x ip 0x%x", (unsigned long)i, message->mr[L4_EXC_NUMBER],
+	    message->mr[L4_EXC_ERROR], message->mr[L4_EXC_RIP]);
+	while ((thread = wait_pop(&w->clients))) {
+		if (w->job == JOB_INFO)
+			threadinfo_reply(thread, no_info);
+		else
+			reply_damaged(thread_id(thread_number(thread)));
+	}
+	job_end(w);
+	w->ready = 0;
+	memcpy(registers, message->mr + 1, sizeof registers);
+	registers[L4_EXC_RIP - 1] = (L4_Word_t)worker_main;
+	registers[L4_EXC_RSP - 1] = stack_of(i);
+	reply_message(w->id, 0, registers, L4_EXC_RFLAGS);
 }
 
 void worker_message(const struct message *message)

@@ -31,6 +31,9 @@ void worker_fault(struct thread *thread, struct object *object, uint32_t page);
 /* Answer the thread's request with the information about thread->address. */
 void worker_info(struct thread *thread);
 
+/* An exception of a worker, in the middle of its job. */
+void worker_exception(const struct message *message);
+
 /* A message of a worker. */
 void worker_message(const struct message *message);
 

@@ -33,7 +33,7 @@ const char *task_error(long error)
 static const char *state_name(L4_Word_t state)
 {
 	static const struct { L4_Word_t flag; const char *name; } special[] = {
-		{ L4_TI_DAMAGED, "damaged" }, { L4_TI_DYING, "dying" }, { L4_TI_START, "created" },
+		{ L4_TI_DAMAGED, "stopped" }, { L4_TI_DYING, "dying" }, { L4_TI_START, "created" },
 		{ L4_TI_HALTED, "halted" }, { L4_TI_PAGEFAULT, "page fault" }, { L4_TI_EXCEPTION, "exception" },
 		{ L4_TI_PREEMPTION, "preempted" },
 	};

@@ -5,6 +5,7 @@
  */
 #include "test.h"
 #include <l4/exception.h>
+#include <l4/threadinfo.h>
 
 const char test_suite[] = "fault";
 
@@ -12,7 +13,7 @@ const char test_suite[] = "fault";
 
 static volatile word label, words, mr[24], seen, done_flag, value;
 static volatile word handler_mode, reply_page;
-enum { MODE_MAP = 0, MODE_SKIP, MODE_IGNORE };
+enum { MODE_MAP = 0, MODE_SKIP, MODE_IGNORE, MODE_DAMAGED, MODE_DAMAGED_SKIP };
 static L4_ThreadId_t handler_id, client;
 
 /* ---- A pager and exception handler that notes what comes -------------------------------------------------- */
@@ -43,7 +44,11 @@ static void answer(L4_ThreadId_t from, L4_MsgTag_t tag)
 		                                     address & ~0xfffUL));
 		L4_MsgLoad(&msg);
 		(void)L4_Send_Timeout(from, L4_ZeroTime);
-	} else if (handler_mode == MODE_SKIP) {
+	} else if (handler_mode == MODE_DAMAGED ||
+	           (handler_mode == MODE_DAMAGED_SKIP && L4_Label(tag) >> 4 != ((word)L4_LABEL_EXCEPTION & 0xfffffffffff))) {
+		L4_LoadMR(0, (word)L4_LABEL_DAMAGED << 20);
+		(void)L4_Send_Timeout(from, L4_ZeroTime);
+	} else if (handler_mode == MODE_SKIP || handler_mode == MODE_DAMAGED_SKIP) {
 		L4_LoadMR(0, (tag.raw & ~0xffffUL) | L4_EXC_WORDS);
 		L4_LoadMR(L4_EXC_RIP, mr[L4_EXC_RBX]);          /* the client left its continuation in rbx */
 		L4_LoadMR(L4_EXC_RAX, 0xa0a0);
@@ -203,6 +208,116 @@ static void jump_to_kernel(void)
 		EXPECT_EQ(done_flag, 0);
 		test_delete(client);
 	}
+}
+
+/* ---- Pages that cannot be read ---------------------------------------------------------------------------------- */
+
+static void read_with_handler(void *arg)
+{
+	L4_Set_ExceptionHandler(L4_Pager());
+	__asm__ __volatile__("leaq 1f(%%rip), %%rbx\n\tmovq (%1), %0\n1:\n" : "=a"(value) : "r"(arg) : "rbx", "memory");
+	done_flag = 1;
+}
+
+static word info_state(L4_ThreadId_t tid)
+{
+	struct l4_thread_info info = { 0 };
+
+	return L4_ThreadInfo(L4_ThreadNo(tid), &info).raw == tid.raw ? info.state : 0;
+}
+
+static void wait_stopped(L4_ThreadId_t tid)
+{
+	word end = test_now_us() + 5000000;
+
+	while (!(info_state(tid) & L4_TI_DAMAGED) && test_now_us() < end)
+		test_sleep_us(500);
+	EXPECT_EQ(info_state(tid) & L4_TI_DAMAGED, L4_TI_DAMAGED);
+}
+
+static volatile word partner_error;
+
+static void partner_waits(void *arg)
+{
+	L4_ThreadId_t from = { .raw = (word)arg };
+
+	if (L4_IpcFailed(L4_Receive(from)))
+		partner_error = L4_ErrorCode();
+}
+
+static void damaged_page(void)
+{
+	L4_ThreadId_t partner;
+
+	start_client(read_it, (void *)AREA, MODE_IGNORE);
+	test_wait_flag(&seen, 1);
+	partner_error = 0;
+	partner = test_thread(partner_waits, (void *)client.raw);
+	test_wait_state(partner, L4_TI_WAITING);
+	handler_mode = MODE_DAMAGED;
+	test_load(0x77, 1, client.raw, 0);      /* the handler sends anything: the fault is tried again, and answered so */
+	EXPECT_IPC_OK(L4_Send(handler_id));
+	wait_stopped(client);
+	test_wait_flag(&partner_error, 1);
+	EXPECT_EQ(IPC_CODE(partner_error), L4_IPC_NON_EXISTING);
+	EXPECT_EQ(done_flag, 0);
+	EXPECT_IPC_ERROR(test_send(client, 0, 0, L4_TimePeriod(1000)), 0, L4_IPC_NON_EXISTING);
+	test_delete(client);
+	test_delete(partner);
+}
+
+/* The handler knows something better. */
+static void damaged_page_skipped(void)
+{
+	start_client(read_with_handler, (void *)(AREA + 0x3018), MODE_DAMAGED_SKIP);
+	test_wait_flag(&done_flag, 1);
+	EXPECT_EQ(seen, 2);
+	EXPECT_EQ(mr[L4_EXC_NUMBER], L4_EXC_DAMAGED);
+	EXPECT_EQ(mr[L4_EXC_ERROR], AREA + 0x3018);
+	EXPECT_EQ(value, 0xa0a0);
+	EXPECT_EQ(info_state(client) & L4_TI_DAMAGED, 0);
+	test_delete(client);
+}
+
+/* It does not. */
+static void damaged_page_given_up(void)
+{
+	start_client(read_with_handler, (void *)(AREA + 0x3018), MODE_DAMAGED);
+	wait_stopped(client);
+	EXPECT_EQ(seen, 2);
+	EXPECT_EQ(done_flag, 0);
+	test_delete(client);
+}
+
+/* A map item of a page that cannot be read fails the send; who waits for the message waits on. */
+static volatile word item_error;
+
+static void send_item(void *arg)
+{
+	L4_Msg_t msg;
+
+	L4_MsgClear(&msg);
+	L4_MsgAppendMapItem(&msg, L4_MapItem(L4_FpageAddRights(L4_FpageLog2(AREA + 0x7000, 12), 7), 0));
+	L4_MsgLoad(&msg);
+	(void)L4_Send((L4_ThreadId_t){ .raw = (word)arg });
+	item_error = L4_ErrorCode();
+	done_flag = 1;
+}
+
+static void damaged_item(void)
+{
+	L4_ThreadId_t receiver = L4_Myself(), from;
+
+	item_error = 0;
+	L4_Accept(L4_MapGrantItems(L4_FpageLog2((word)test_pages(1), 12)));
+	start_client(send_item, (void *)receiver.raw, MODE_DAMAGED);
+	EXPECT_IPC_ERROR(L4_Wait_Timeout(L4_TimePeriod(200000), &from), 1, L4_IPC_TIMEOUT);
+	L4_Accept(L4_UntypedWordsAcceptor);
+	test_wait_flag(&done_flag, 1);
+	EXPECT_EQ(IPC_PHASE(item_error), 0);
+	EXPECT_EQ(IPC_CODE(item_error), L4_IPC_XFER_TIMEOUT_INVOKER);
+	EXPECT_EQ(info_state(client) & L4_TI_DAMAGED, 0);
+	test_delete(client);
 }
 
 /* ---- Exceptions ------------------------------------------------------------------------------------------------- */
@@ -469,6 +584,10 @@ const struct test tests[] = {
 	{ .name = "write fault", .run = write_fault },
 	{ .name = "execute fault", .run = execute_fault },
 	{ .name = "a fault that is not answered", .run = unanswered },
+	{ .name = "a damaged page stops its thread", .run = damaged_page },
+	{ .name = "a damaged page, and a handler", .run = damaged_page_skipped },
+	{ .name = "a damaged page, and a handler that gives up", .run = damaged_page_given_up },
+	{ .name = "a damaged page in a map item", .run = damaged_item },
 	{ .name = "exceptions of the processor", .run = faults_of_the_cpu },
 	{ .name = "privileged instructions", .run = privileged_instructions },
 	{ .name = "port I/O", .run = port_io },

@@ -17,6 +17,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <l4/exception.h>
 #include <l4/ipc.h>
 #include <l4/task.h>
 
@@ -138,6 +139,8 @@ void store_discard(uint32_t first, uint32_t count)
 }
 
 static struct { L4_Word_t word[8]; int busy; } job[LIMIT_WORKERS];
+static int begins_anew;
+static unsigned stopped_count;
 static struct { uint64_t to; long error; L4_Word_t result; uint64_t map_page, map_rights; int map; unsigned count; } answer;
 
 static int alive(L4_ThreadId_t id)
@@ -152,6 +155,10 @@ void reply_message(L4_ThreadId_t to, L4_Word_t label, const L4_Word_t *words, un
 	(void)label;
 	assert_true(worker_is(to));
 	assert_false(job[i].busy);
+	if (count == L4_EXC_RFLAGS) {           /* registers: it begins anew */
+		begins_anew = 1;
+		return;
+	}
 	job[i].busy = 1;
 	memcpy(job[i].word, words, count * sizeof *words);
 }
@@ -175,6 +182,15 @@ void reply_map(L4_ThreadId_t to, L4_Word_t page, L4_Word_t address, L4_Word_t ri
 	answer.map_page = page;
 	answer.map_rights = rights;
 	answer.count++;
+}
+
+void reply_damaged(L4_ThreadId_t to)
+{
+	assert_true(alive(to));
+	answer.to = to.raw;
+	answer.map = 0;
+	answer.count++;
+	stopped_count++;
 }
 
 /* ---- an archive ------------------------------------------------------------------------------------------- */
@@ -226,6 +242,20 @@ static void worker_finish(unsigned i)
 	}
 	m.tag.raw = 4;
 	worker_message(&m);
+}
+
+/* Its job met a page that cannot be read. */
+static void worker_fails(unsigned i)
+{
+	struct message m = { .from = L4_GlobalId(THREAD_WORKER_BASE + i, 1) };
+
+	m.tag.raw = ((L4_Word_t)L4_LABEL_EXCEPTION << 20) | L4_EXC_WORDS;
+	m.mr[L4_EXC_NUMBER] = L4_EXC_DAMAGED;
+	job[i].busy = 0;
+	begins_anew = 0;
+	worker_exception(&m);
+	assert_true(begins_anew);
+	worker_finish(i);
 }
 
 static void workers_finish(void)
@@ -394,6 +424,38 @@ static void killed_while_a_worker_is_busy(void **state)
 	assert_int_equal(task_count, 0);
 	workers_finish();
 	assert_true(store_mem.free > free);
+}
+
+static unsigned busy_worker(void)
+{
+	for (unsigned i = 0; i < LIMIT_WORKERS; i++)
+		if (job[i].busy)
+			return i;
+	fail();
+	return 0;
+}
+
+static void a_damaged_page_concerns_who_needs_it(void **state)
+{
+	struct task *a = start_task(), *b = start_task();
+	unsigned before;
+
+	(void)state;
+	workers_finish();
+	fault(some_thread(a), 0x500000, L4_RIGHT_W);
+	before = stopped_count;
+	worker_fails(busy_worker());
+	assert_int_equal(stopped_count, before + 1);
+	assert_true(answer.to == some_thread(a).raw);
+	fault(some_thread(b), 0x500000, L4_RIGHT_W);
+	workers_finish();
+	assert_true(answer.to == some_thread(b).raw && answer.map);
+	fault(some_thread(a), 0x500000, L4_RIGHT_W);            /* not remembered: it is tried again */
+	workers_finish();
+	assert_true(answer.to == some_thread(a).raw && answer.map);
+	task_end(a, 0);
+	task_end(b, 0);
+	assert_int_equal(task_count, 0);
 }
 
 static void exit_status_goes_to_the_parent_once(void **state)
@@ -596,7 +658,9 @@ static void random_life(void **state)
 		if (rnd() % 3 == 0) {
 			unsigned i = (unsigned)(rnd() % LIMIT_WORKERS);
 
-			if (job[i].busy)
+			if (job[i].busy && rnd() % 16 == 0)
+				worker_fails(i);
+			else if (job[i].busy)
 				worker_finish(i);
 			continue;
 		}
@@ -651,6 +715,7 @@ int main(void)
 		cmocka_unit_test(a_program_is_loaded_page_by_page),
 		cmocka_unit_test(a_page_on_its_way_is_filled_once),
 		cmocka_unit_test(killed_while_a_worker_is_busy),
+		cmocka_unit_test(a_damaged_page_concerns_who_needs_it),
 		cmocka_unit_test(exit_status_goes_to_the_parent_once),
 		cmocka_unit_test(mirrors_three_deep),
 		cmocka_unit_test(names_and_shares),

@@ -62,6 +62,11 @@
 #define L4_LABEL_PREEMPTION     (-3)
 #define L4_LABEL_EXCEPTION      (-5)        /* arch exceptions: all registers */
 #define L4_LABEL_SIGMA0         (-6)
+/* Extension. Answer of a pager to a page fault, without items: the page cannot be read back and will not come. The thread gets
+ * exception L4_EXC_DAMAGED (l4/exception.h); without an exception handler it is stopped, and the console names it. If the
+ * fault was that of a message's map item, that send fails with L4_IPC_XFER_TIMEOUT_INVOKER and the receiver waits on.
+ * Answer of an exception handler: the thread is stopped. A stopped thread can be deleted. */
+#define L4_LABEL_DAMAGED        (-16)
 
 /* ---- IPC errors (X.2 5.6): ErrorCode = (offset << 4) | (e << 1) | p; p: 0 send, 1 receive -- */
 #define L4_IPC_TIMEOUT          1

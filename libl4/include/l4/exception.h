@@ -32,5 +32,6 @@
 #define L4_EXC_WORDS		20
 
 #define L4_EXC_SYSCALL		0x100
+#define L4_EXC_DAMAGED		0x101	/* the page that the thread touched cannot be read back; L4_EXC_ERROR: its address */
 
 #endif

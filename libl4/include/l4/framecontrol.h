@@ -128,6 +128,6 @@
 #define L4_EV_STALE             3           /* pfn: preserve the old content if need be, answer WRITABLE */
 #define L4_EV_DISCARD           4           /* object: deleted; its frame (if supplied) is no longer referred to */
 #define L4_EV_SPACE_DIED        5           /* space number: drop its store (its record is discarded as well) */
-#define L4_EV_STOPPED           6           /* thread number: stopped, its objects were invalid or damaged. Not sent today: the console line says it */
+#define L4_EV_STOPPED           6           /* thread number: stopped; a line on the console has said why. No answer */
 
 #endif
