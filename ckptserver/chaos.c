@@ -62,7 +62,7 @@ static void evict_many(void)
 
 		if (!f)
 			return;
-		reclaim_page(f, true);
+		reclaim_page(f);
 	}
 }
 
@@ -78,7 +78,7 @@ void chaos_act(void)
 			hand = chaos_random() % boot->max_pfn;
 		f = page_next(&hand);
 		if (f)
-			reclaim_page(f, true);
+			reclaim_page(f);
 	}
 	if (chaos_roll(CHAOS_PROTECT)) {
 		pfn_t f = page_next(&hand);

@@ -16,12 +16,19 @@
 #include "log.h"
 #include "pages.h"
 #include "pending.h"
+#include "reclaim.h"
 #include "server.h"
 #include "snapshot.h"
 #include "writer.h"
 
 #define RETRY_US        100000ul        /* until the first new try; doubled for each that fails, up to: */
 #define RETRY_MAX_US    10000000ul
+/* Background cleaning: the hand goes round the dirty pages in a quarter of the interval, but not faster than this, and with
+ * bounded rate; a page that was not written to for one turn is written early. */
+#define ROUND_MIN_US    100000ul
+#define ROUND_MAX_US    1000000ul
+#define LOOKS_MAX       64u             /* pages looked at per tick */
+#define LOOKS_URGENT    512u            /* the same when frames are short */
 
 struct record record;
 struct commit_counters commit_count;
@@ -43,7 +50,14 @@ static struct {
 	struct record record;           /* of the commit under way */
 	struct store_op commit, drop;
 	bool drop_busy, commit_busy;
+	/* Early writing. */
+	uint64_t clean_tsc;             /* last tick */
+	uint64_t clean_not_before;      /* after a failure */
+	uint64_t looks;                 /* dirty pages still to be looked at until the next, times LOOKS_SHARE */
+	uint64_t clean_early;           /* cow.early at the last tick */
 } c;
+
+#define LOOKS_SHARE     1024u
 
 void commit_use(struct store *st)
 {
@@ -160,6 +174,32 @@ static void fail(const char *what, int status, struct where w)
 	pending_commit(0, false);
 }
 
+/* How many dirty pages may be looked at until the next tick. */
+static void allow_looks(uint64_t now)
+{
+	uint64_t round = options.interval_us / 4, elapsed = time_us(now - c.clean_tsc);
+
+	if (!options.interval_us || round > ROUND_MAX_US)
+		round = ROUND_MAX_US;
+	if (round < ROUND_MIN_US)
+		round = ROUND_MIN_US;
+	c.clean_tsc = now;
+	if (elapsed > round)
+		elapsed = round;
+	c.looks += cow.dirty * LOOKS_SHARE * elapsed / round;
+	if (c.looks > LOOKS_MAX * LOOKS_SHARE)
+		c.looks = LOOKS_MAX * LOOKS_SHARE;
+	if (reclaim_short()) {
+		c.looks = LOOKS_URGENT * LOOKS_SHARE;
+		/* Nothing became clean in a whole tick, and somebody waits: a snapshot makes everything clean. */
+		if (reclaim_wanted() && c.clean_early == cow.early)
+			snapshot_want();
+	}
+	c.clean_early = cow.early;
+	if (c.looks >= LOOKS_SHARE)
+		writer_wake();
+}
+
 void commit_tick(void)
 {
 	bool works = disk_works();
@@ -167,6 +207,8 @@ void commit_tick(void)
 	if (works && !c.disk_worked)
 		c.retry_tsc = 0;                /* it came back: now is the time */
 	c.disk_worked = works;
+	if (c.st && c.state == IDLE)
+		allow_looks(rdtsc());
 	if (c.failed && rdtsc() >= c.retry_tsc) {
 		c.failed = false;
 		if (c.state == WRITING)
@@ -291,6 +333,21 @@ static bool unit_write(void)
 	return true;
 }
 
+/* Nothing else is to be done: dirty pages are written early. Reads come first, unless it is for them. */
+static bool unit_clean(void)
+{
+	uint64_t now = rdtsc();
+
+	if (cow_early_failed())
+		c.clean_not_before = now + time_ticks(RETRY_US);
+	if (c.looks < LOOKS_SHARE || now < c.clean_not_before || snapshot_near(now))
+		return false;
+	if (!reclaim_short() && disk_in_flight() > cow.busy)
+		return false;
+	c.looks -= LOOKS_SHARE;
+	return cow_clean_unit(c.st);
+}
+
 static bool unit_abandon(void)
 {
 	if (cow_abandon_unit(c.st))
@@ -328,7 +385,7 @@ bool commit_unit(void)
 		return more;
 	switch (c.state) {
 	case IDLE:
-		break;
+		return unit_clean() || more;
 	case BEGIN:
 		return unit_begin() || more;
 	case WRITING:

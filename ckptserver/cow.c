@@ -7,10 +7,14 @@
 
 #include "chaos.h"
 #include "commit.h"
+#include "io.h"
 #include "log.h"
 #include "objcheck.h"
+#include "reclaim.h"
 #include "server.h"
 #include "volatile.h"
+
+#define EARLY_MAX       32u             /* early writes at a time, or half the buffers: the snapshot waits for them */
 
 uint32_t epoch_now = 1;
 struct cow_counters cow;
@@ -21,6 +25,7 @@ struct buffer {
 	pfn_t    page;                  /* whose copy this is */
 	uint16_t next;
 	bool     remove;                /* the page is to become a hole */
+	bool     early;                 /* of no snapshot: if it fails the page is dirty again */
 };
 
 struct fifo {
@@ -31,7 +36,7 @@ static struct buffer *buffer;           /* 1 .. cow.buffers */
 static struct fifo free_list, copied, failed;
 static struct { int status; uint64_t key, block; } last_failure;
 
-static pfn_t dirty_head[2];             /* by epoch & 1 */
+static pfn_t dirty_head[2], dirty_tail[2];      /* by epoch & 1; newest first */
 static pfn_t wait_head, wait_tail;      /* postponed */
 
 /* ---- Lists ----------------------------------------------------------------------------------- */
@@ -65,6 +70,8 @@ static void list_add(pfn_t f, uint32_t epoch)
 	p->next = *head;
 	if (*head)
 		page_of(*head)->prev = f;
+	else
+		dirty_tail[epoch & 1] = f;
 	*head = f;
 }
 
@@ -78,6 +85,8 @@ static void list_remove(pfn_t f)
 		dirty_head[p->epoch & 1] = p->next;
 	if (p->next)
 		page_of(p->next)->prev = p->prev;
+	else
+		dirty_tail[p->epoch & 1] = p->prev;
 	p->epoch = 0;
 }
 
@@ -94,14 +103,43 @@ static bool is_snap(const struct page *p)
 	return p->epoch && p->epoch != epoch_now;
 }
 
-/* SNAP -> CLEAN: the content is in buffer b. */
+/* A volatile page is in no checkpoint: a snapshot passes it by. */
+static bool passed_by(const struct page *p)
+{
+	return !(p->flags & (PG_DEAD | PG_DOOMED)) && volatile_page(p->key);
+}
+
+/* SNAP -> DIRTY of a page that need not be saved. */
+static void pass_by(pfn_t f)
+{
+	list_remove(f);
+	cow.snap--;
+	make_dirty(f);
+	cow.passed++;
+}
+
+/* The page is DIRTY no more, or in earnest: if it was among those passed by, it is not now. Counting one too few costs a
+ * checkpoint that nobody needs, one too many would lose one. */
+static void not_passed(const struct page *p)
+{
+	if (cow.passed && volatile_page(p->key))
+		cow.passed--;
+}
+
+/* SNAP or DIRTY -> CLEAN: the content is in buffer b. */
 static void copy_out(pfn_t f, uint16_t b)
 {
 	struct page *p = page_of(f);
 
+	if (is_snap(p)) {
+		cow.snap--;
+	} else {
+		cow.dirty--;
+		not_passed(p);
+	}
 	list_remove(f);
-	cow.snap--;
 	buffer[b].page = f;
+	buffer[b].early = false;
 	buffer[b].remove = p->flags & PG_DEAD;
 	if (!buffer[b].remove)
 		page_copy(buffer[b].data, page_data(f));
@@ -128,7 +166,9 @@ bool cow_take(pfn_t f)
 {
 	struct page *p = page_of(f);
 
-	if (is_snap(p)) {
+	if (is_snap(p) && passed_by(p)) {
+		pass_by(f);
+	} else if (is_snap(p)) {
 		uint16_t b = buffer_get(true);
 
 		if (!b)
@@ -140,6 +180,16 @@ bool cow_take(pfn_t f)
 	if (p->epoch != epoch_now)
 		make_dirty(f);
 	return true;
+}
+
+/* Counts the time that the waiters until now have waited. */
+static void waiters_changed(void)
+{
+	static uint64_t since;
+	uint64_t now = rdtsc();
+
+	cow.waited += cow.waiting * (now - since);
+	since = now;
 }
 
 static void postpone(pfn_t f)
@@ -155,6 +205,7 @@ static void postpone(pfn_t f)
 	else
 		wait_head = f;
 	wait_tail = f;
+	waiters_changed();
 	cow.waiting++;
 	cow.postponed++;
 }
@@ -195,6 +246,7 @@ void cow_discard(pfn_t f)
 		return;
 	}
 	p->flags |= PG_DEAD;
+	not_passed(p);
 	if (!p->epoch)
 		make_dirty(f);
 }
@@ -205,7 +257,12 @@ void cow_snapshot(void)
 	if (!epoch_now)                         /* 0 means clean; keep the parity */
 		epoch_now = 2;
 	cow.snap = cow.dirty;
-	cow.dirty = 0;
+	cow.dirty = cow.passed = 0;
+}
+
+bool cow_anything(void)
+{
+	return cow.dirty > cow.passed;
 }
 
 bool cow_snapshot_saved(void)
@@ -222,6 +279,7 @@ static void serve_postponed(void)
 
 		wait_head = page_of(f)->wait_next;
 		page_of(f)->flags &= (uint8_t)~PG_POSTPONED;
+		waiters_changed();
 		cow.waiting--;
 		if (page_of(f)->flags & (PG_DEAD | PG_DOOMED))
 			continue;               /* discarded meanwhile: nobody waits */
@@ -243,6 +301,8 @@ static void buffer_done(uint16_t b)
 	serve_postponed();
 }
 
+static void abandon_buffer(struct store *st, uint16_t b);
+
 static void put_result(uint16_t b, int status)
 {
 	if (status == STORE_OK) {
@@ -252,6 +312,11 @@ static void put_result(uint16_t b, int status)
 	last_failure.status = status;
 	last_failure.key = page_of(buffer[b].page)->key;
 	last_failure.block = status == STORE_DAMAGED ? buffer[b].op.block : 0;
+	if (buffer[b].early) {
+		cow.early_failed = true;
+		abandon_buffer(buffer[b].op.st, b);
+		return;
+	}
 	cow.failed++;
 	fifo_put(&failed, b);
 }
@@ -287,14 +352,10 @@ static void put(struct store *st, uint16_t b)
 
 	if (KEY_CLIENT(key) == CLIENT_KERNEL)
 		examine(u, key);
-	else if (volatile_page(key))
-		u->remove = true;
 	u->op.client = KEY_CLIENT(key);
 	u->op.vpn = KEY_VPN(key);
 	u->op.buf = u->data;
 	u->op.done = put_done;
-	if (u->remove && u->op.unwritten)
-		store_put_forget(st, &u->op);   /* its range has become volatile since the put failed */
 	status = u->remove ? store_remove(st, &u->op) : store_put(st, &u->op);
 	if (status != STORE_PENDING)
 		put_result(b, status);
@@ -305,10 +366,14 @@ bool cow_write_unit(struct store *st)
 	uint16_t b = fifo_get(&copied);
 
 	if (!b) {
-		pfn_t f = dirty_head[(epoch_now - 1) & 1];
+		pfn_t f = dirty_tail[(epoch_now - 1) & 1];
 
 		if (!f)
 			return false;
+		if (passed_by(page_of(f))) {
+			pass_by(f);
+			return true;
+		}
 		b = buffer_get(false);
 		if (!b)
 			return false;
@@ -316,6 +381,66 @@ bool cow_write_unit(struct store *st)
 	}
 	put(st, b);
 	return true;
+}
+
+/* ---- Early writing --------------------------------------------------------------------------- */
+
+/* Has the page been written to since this was asked last? A kernel object has no bits for that: PG_USED is set when it
+ * becomes writable. Table pages belong to so many threads that it is not worth trying. */
+static bool written_lately(pfn_t f)
+{
+	struct page *p = page_of(f);
+	bool young = p->flags & PG_USED;
+
+	if (KEY_CLIENT(p->key) != CLIENT_KERNEL)
+		return reclaim_accesses(f) & L4_RIGHT_W;
+	p->flags &= (uint8_t)~PG_USED;
+	return young || L4_OBJ_TYPE(KEY_VPN(p->key)) == L4_OBJ_TABLE;
+}
+
+static bool write_early(struct store *st, pfn_t f)
+{
+	struct page *p = page_of(f);
+	uint16_t b;
+
+	if (p->buf || p->flags & (PG_LOADING | PG_POSTPONED | PG_DEAD | PG_DOOMED) || written_lately(f))
+		return false;
+	b = buffer_get(false);
+	if (!b)
+		return false;
+	/* From here on nobody writes to it without a stale event. */
+	if (fc_now(L4_FC_PROTECT, f, L4_FC_IF_IDLE | (p->flags & PG_SUPPLIED ? L4_FC_IS_OBJECT | KEY_VPN(p->key) : 0)) !=
+	    L4_FC_OK) {
+		fifo_put(&free_list, b);
+		cow.busy--;
+		return false;
+	}
+	copy_out(f, b);
+	buffer[b].early = true;
+	cow.early++;
+	put(st, b);
+	return true;
+}
+
+bool cow_clean_unit(struct store *st)
+{
+	pfn_t f = dirty_tail[epoch_now & 1];
+
+	if (!f || cow.busy >= EARLY_MAX || cow.busy >= cow.buffers / 2)
+		return false;
+	if (!write_early(st, f)) {
+		list_remove(f);
+		list_add(f, epoch_now);         /* its next turn comes after all others */
+	}
+	return true;
+}
+
+bool cow_early_failed(void)
+{
+	bool failed_now = cow.early_failed;
+
+	cow.early_failed = false;
+	return failed_now;
 }
 
 void cow_retry_failed(void)
@@ -356,7 +481,7 @@ static void abandon_page(pfn_t f)
 bool cow_abandon_unit(struct store *st)
 {
 	uint16_t b = fifo_get(&copied);
-	pfn_t f = dirty_head[(epoch_now - 1) & 1];
+	pfn_t f = dirty_tail[(epoch_now - 1) & 1];
 
 	if (!b && (b = fifo_get(&failed)) != 0)
 		cow.failed--;

@@ -17,10 +17,14 @@ extern uint32_t epoch_now;
 
 struct cow_counters {
 	uint64_t dirty;                 /* pages on the list of this epoch */
+	uint64_t passed;                /* of these, volatile ones that the last snapshot has passed by */
 	uint64_t snap;                  /* pages of the last snapshot not yet copied */
 	uint64_t copies;                /* copied because somebody wrote to them */
 	uint64_t postponed;             /* answers that had to wait for a buffer */
 	uint64_t waiting;               /* of these, still waiting */
+	uint64_t waited;                /* sum of their waits, time-stamp ticks */
+	uint64_t early;                 /* pages written before their snapshot */
+	bool     early_failed;          /* cow_early_failed */
 	unsigned buffers, busy, failed;
 };
 extern struct cow_counters cow;
@@ -43,11 +47,21 @@ void cow_discard(pfn_t f);
 /* All dirty pages are the snapshot. In constant time. */
 void cow_snapshot(void);
 
+/* Is there anything that a snapshot would save? */
+bool cow_anything(void);
+
 /* Has every page of the snapshot reached the disk? */
 bool cow_snapshot_saved(void);
 
 /* One unit of writing: gives the store one page. False: nothing to do now. */
 bool cow_write_unit(struct store *st);
+
+/* One unit of early writing, while no commit is under way: the page that has been dirty longest becomes clean, unless
+ * somebody has written to it since its last turn. What is written is reachable from the next commit on. False: nothing
+ * to do now, or enough under way. */
+bool cow_clean_unit(struct store *st);
+/* Has an early write failed since this was asked last? Its page is dirty again. */
+bool cow_early_failed(void);
 
 /* Gives FAILED buffers to the store again. */
 void cow_retry_failed(void);

@@ -81,6 +81,11 @@ void discard_client(uint32_t client)
 		snapshot_want();
 }
 
+void discard_saved(uint32_t client, uint64_t first, uint64_t end)
+{
+	remember(client, first, end);
+}
+
 static bool hides(unsigned which, uint64_t key)
 {
 	for (unsigned i = 0; i < d.count[which]; i++) {

@@ -25,6 +25,9 @@ uint64_t discard_request(L4_ThreadId_t client, uint64_t first, uint64_t bytes);
 /* The store of a space that has died. */
 void discard_client(uint32_t client);
 
+/* At recovery, of at most RECORD_RANGES ranges: what the disk has of them is given up. */
+void discard_saved(uint32_t client, uint64_t first, uint64_t end);
+
 /* Is the disk's content of this page given up already? */
 bool discard_hides(uint64_t key);
 

@@ -59,6 +59,10 @@ const struct disk_failure *disk_failure(void);
 /* Is a request complete for which no interrupt will come? Then call disk_interrupt. */
 bool disk_needs_poll(void);
 
+/* Tells the device of what was submitted; once per turn of the message loop. more: further writes are about to come, and
+ * a few writes may wait for them. */
+void disk_announce(bool more);
+
 /* Blocks and flushes submitted and not completed. */
 unsigned disk_in_flight(void);
 /* Completed well so far. */

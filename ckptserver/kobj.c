@@ -28,6 +28,9 @@ enum deferred { DEFER_NOTHING, DEFER_NEED, DEFER_FRESH, DEFER_DISCARD };
 #define FIRST_SPACE     (FIRST_UTCB + THREADS)
 #define OBJECTS         (FIRST_SPACE + L4_MAX_SPACES)
 #define RETRY_FAILURES  8u
+#define PER_WORD        32u
+#define WORDS           (OBJECTS / PER_WORD)
+_Static_assert(OBJECTS % PER_WORD == 0, "whole words");
 
 static uint8_t *defer_map;              /* 2 bits per object */
 static uint64_t deferred;
@@ -313,8 +316,6 @@ static bool retry_slot(uint32_t slot)
 	uint32_t obj = slot_obj(slot);
 	unsigned what = defer_get(slot);
 
-	if (what == DEFER_NOTHING)
-		return true;
 	defer_set(slot, DEFER_NOTHING);
 	if (what == DEFER_NEED)
 		need(obj);
@@ -329,13 +330,13 @@ static bool retry_slot(uint32_t slot)
  * things: a few failures do not end it. */
 void kobj_retry(void)
 {
-	static uint32_t at;             /* byte of defer_map */
+	static uint32_t at;             /* word of defer_map */
 	unsigned failures = 0;
 
-	for (uint32_t n = 0; deferred && n < OBJECTS / 4; n++) {
-		for (uint32_t i = 0; defer_map[at] && i < 4; i++)
-			failures += !retry_slot(at * 4 + i);
-		at = (at + 1) % (OBJECTS / 4);
+	for (uint32_t n = 0; deferred && n < WORDS; n++) {
+		for (uint64_t w = ((const uint64_t *)defer_map)[at]; w; w &= ~(3ul << (__builtin_ctzll(w) & ~1)))
+			failures += !retry_slot(at * PER_WORD + (uint32_t)__builtin_ctzll(w) / 2);
+		at = (at + 1) % WORDS;
 		if (failures >= RETRY_FAILURES)
 			return;         /* nothing has got better */
 	}

@@ -137,7 +137,7 @@ static void tick_writer(uint64_t now)
 {
 	uint64_t age = commit_age_us(now);
 
-	if (commit_idle() || age < WRITER_TICK_US)
+	if (!reclaim_wanted() && (commit_idle() || age < WRITER_TICK_US))
 		return;
 	writer_tsc = now + time_ticks(WRITER_TICK_US);
 	writer_tick(age);
@@ -181,6 +181,7 @@ void loop_run(void)
 			disk_interrupt();
 		reclaim_some();
 		chaos_act();
+		disk_announce(L4_IpcSucceeded(tag) && L4_ThreadNo(from) == L4_WRITER_TNO && writer_busy());
 	}
 }
 

@@ -1,7 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause
- * Second chance over the frames in memory order; reads with a fixed number of operations in flight, the
- * others waiting in a list through the pages themselves. A page has its frame, in state PG_LOADING, from the
- * moment somebody asks for it, so it is asked for once.
+ * Frames for pages: second chance over clean pages in memory order; cow.c makes dirty ones clean. Reads with a fixed
+ * number of operations in flight, the others waiting in a list through the pages themselves. A page has its frame, in state
+ * PG_LOADING, from the moment somebody asks for it, so it is asked for once.
+ *
+ * Second chance: a page of a client was used if the processor has set the accessed bit of one of its mappings since the hand
+ * came by last (Unmap without rights reads and clears them; pages are asked in batches). The kernel's objects have no such
+ * bits: one was used if it was supplied or has become stale since (PG_USED), which every epoch makes it; an object that
+ * is taken too early comes back by a NEED.
  */
 #include "reclaim.h"
 
@@ -17,13 +22,13 @@
 #include "log.h"
 #include "pending.h"
 #include "server.h"
-#include "snapshot.h"
-#include "volatile.h"
+#include "writer.h"
 
 #define LOADS           64u
-#define LOW_WATER       256u            /* free frames below which clean pages are dropped */
-#define STEPS           32u             /* pages looked at per message */
-#define STEPS_URGENT    2048u
+#define LOW_MAX         256u            /* free frames below which clean pages are dropped: an eighth of all, at most this */
+#define STEPS           64u             /* frames looked at per message */
+#define STEPS_URGENT    1024u
+#define BATCH           32u             /* pages of clients asked together */
 #define COMPLAIN_US     5000000ul
 
 struct load_counters load_count;
@@ -34,21 +39,44 @@ static bool loads_linked;
 static pfn_t queue_head, queue_tail, retry_head;
 static uint64_t hand;
 static pfn_t kept;
+static bool wanting;                    /* somebody was refused a frame since the last retry */
+static struct {
+	pfn_t page[BATCH];
+	unsigned n;
+} batch;
 static uint64_t silent_tsc;             /* until when no failed read is complained of */
 
 /* ---- Frames ---------------------------------------------------------------------------------- */
 
+/* Unmap of `rights` in every mapping of these pages. The accesses since the last time go to seen[]. */
+static void unmap(const pfn_t *page, unsigned n, L4_Word_t rights, L4_Word_t *seen)
+{
+	fc_flush();
+	for (unsigned i = 0; i < n; i++)
+		seen[i] = L4_FpageLog2((L4_Word_t)page_data(page[i]), 12).raw | rights;
+	L4_LoadMRs(0, (int)n, seen);
+	L4_Unmap(n - 1);
+	L4_StoreMRs(0, (int)n, seen);
+	for (unsigned i = 0; i < n; i++)
+		seen[i] &= L4_FullyAccessible;
+}
 
 unsigned long reclaim_unmap(pfn_t f)
 {
-	L4_Fpage_t fp = L4_FpageLog2((L4_Word_t)page_data(f), 12);
 	L4_Word_t seen;
 
-	fc_flush();
-	L4_LoadMR(0, fp.raw | L4_FullyAccessible);
-	L4_Unmap(0);
-	L4_StoreMR(0, &seen);
-	return seen & L4_FullyAccessible;
+	unmap(&f, 1, L4_FullyAccessible, &seen);
+	return seen;
+}
+
+unsigned long reclaim_accesses(pfn_t f)
+{
+	L4_Word_t seen;
+
+	if (!(page_of(f)->flags & PG_MAPPED))
+		return 0;
+	unmap(&f, 1, 0, &seen);
+	return seen;
 }
 
 void reclaim_keep(pfn_t f)
@@ -56,75 +84,167 @@ void reclaim_keep(pfn_t f)
 	kept = f;
 }
 
-bool reclaim_page(pfn_t f, bool even_used)
+static void drop(pfn_t f)
 {
-	struct page *p = page_of(f);
-
-	if (f == kept || p->flags & (PG_LOADING | PG_POSTPONED | PG_DEAD | PG_DOOMED) || p->buf)
-		return false;
-	if (!even_used && (p->epoch || p->flags & PG_USED)) {
-		p->flags &= (uint8_t)~PG_USED;
-		return false;
-	}
-	if (KEY_CLIENT(p->key) == CLIENT_KERNEL) {
-		uint32_t obj = (uint32_t)KEY_VPN(p->key);
-
-		if (L4_OBJ_TYPE(obj) == L4_OBJ_TABLE)
-			return false;
-		if (p->flags & PG_SUPPLIED) {
-			if (fc_now(L4_FC_EVICT, obj, 0) != L4_FC_OK)
-				return false;
-			load_count.evicted++;
-		}
-	} else if (volatile_page(p->key)) {
-		return false;                   /* it is nowhere else */
-	} else if (p->flags & PG_MAPPED && fc_now(L4_FC_RECLAIM, f, 0) == L4_FC_BUSY) {
-		return false;
-	}
-	p->flags &= (uint8_t)~(PG_SUPPLIED | PG_MAPPED);
-	if (p->epoch)
-		return false;
 	page_drop(f);
 	load_count.dropped++;
+}
+
+/* Is the page one that may be taken at all? */
+static bool takeable(pfn_t f)
+{
+	const struct page *p = page_of(f);
+
+	return f != kept && !(p->flags & (PG_LOADING | PG_POSTPONED | PG_DEAD | PG_DOOMED)) && !p->buf &&
+	       !(KEY_CLIENT(p->key) == CLIENT_KERNEL && L4_OBJ_TYPE(KEY_VPN(p->key)) == L4_OBJ_TABLE);
+}
+
+/* Every mapping of the frame goes, unless the ticket's holder was given it. */
+static bool revoke(pfn_t f)
+{
+	if (page_of(f)->flags & PG_MAPPED && fc_now(L4_FC_RECLAIM, f, 0) == L4_FC_BUSY)
+		return false;
+	page_of(f)->flags &= (uint8_t)~PG_MAPPED;
 	return true;
 }
 
-static bool search(unsigned steps, unsigned wanted)
+static bool evict(pfn_t f)
+{
+	struct page *p = page_of(f);
+
+	if (p->flags & PG_SUPPLIED) {
+		if (fc_now(L4_FC_EVICT, KEY_VPN(p->key), 0) != L4_FC_OK)
+			return false;
+		load_count.evicted++;
+	}
+	p->flags &= (uint8_t)~PG_SUPPLIED;
+	return true;
+}
+
+bool reclaim_page(pfn_t f)
+{
+	struct page *p = page_of(f);
+
+	if (!takeable(f))
+		return false;
+	if (KEY_CLIENT(p->key) == CLIENT_KERNEL ? !evict(f) : !revoke(f))
+		return false;
+	if (p->epoch)
+		return false;
+	drop(f);
+	return true;
+}
+
+/* Drops the pages of the batch that nobody has used. Returns how many. */
+static unsigned batch_finish(void)
+{
+	L4_Word_t seen[BATCH];
+	unsigned n = batch.n, idle = 0;
+
+	batch.n = 0;
+	if (!n)
+		return 0;
+	unmap(batch.page, n, 0, seen);
+	for (unsigned i = 0; i < n; i++)
+		if (!seen[i])
+			batch.page[idle++] = batch.page[i];
+	for (unsigned i = 0, all = idle; i < all; i++) {
+		if (revoke(batch.page[i]))
+			drop(batch.page[i]);
+		else
+			idle--;
+	}
+	return idle;
+}
+
+/* One clean page under the hand: dropped at once, or put into the batch. Returns how many frames that gave. */
+static unsigned consider(pfn_t f)
+{
+	struct page *p = page_of(f);
+
+	if (p->epoch || !takeable(f))
+		return 0;
+	if (p->flags & PG_USED) {
+		p->flags &= (uint8_t)~PG_USED;
+		return 0;
+	}
+	if (p->flags & PG_MAPPED) {
+		if (batch.n && f <= batch.page[batch.n - 1])
+			return batch_finish();  /* the hand has gone round: f may be in it already */
+		batch.page[batch.n++] = f;
+		return batch.n == BATCH ? batch_finish() : 0;
+	}
+	if (KEY_CLIENT(p->key) == CLIENT_KERNEL && !evict(f))
+		return 0;
+	drop(f);
+	return 1;
+}
+
+static unsigned search(unsigned steps, unsigned wanted)
 {
 	unsigned got = 0;
 
 	if (!commit_persistent())
-		return false;                   /* nothing could be read back */
+		return 0;                       /* nothing could be read back */
 	while (steps-- && got < wanted) {
 		pfn_t f = page_next(&hand);
 
 		if (!f)
 			break;
-		if (reclaim_page(f, false))
-			got++;
+		got += consider(f);
 	}
-	return got;
+	return got + batch_finish();
+}
+
+static uint64_t low_water(void)
+{
+	uint64_t n = frames_total() / 8;
+
+	return n < LOW_MAX ? n : LOW_MAX;
+}
+
+static uint64_t reserve_of(uint64_t key)
+{
+	uint64_t n = low_water() / 4;
+
+	return KEY_CLIENT(key) == CLIENT_KERNEL ? FRAMES_RESERVE_OBJECTS :
+	       n < FRAMES_RESERVE_CLIENTS ? n : FRAMES_RESERVE_CLIENTS;
+}
+
+bool reclaim_short(void)
+{
+	return commit_persistent() && frames_free() < low_water();
+}
+
+bool reclaim_wanted(void)
+{
+	return wanting;
 }
 
 void reclaim_some(void)
 {
-	if (frames_free() >= LOW_WATER)
-		return;
-	if (!search(STEPS, 8) && cow.dirty > cow.snap)
-		snapshot_want();
+	if (frames_free() < low_water() && !search(STEPS, 16))
+		writer_wake();                  /* dirty pages are to become clean: cow_clean_unit, or the commit under way */
+	if (wanting && frames_free() > reserve_of(KEY(CLIENT_KERNEL + 1, 0))) {
+		wanting = false;
+		kobj_retry();
+		pending_retry();
+	}
 }
 
 pfn_t frame_get(uint64_t key, bool zero)
 {
-	uint64_t reserve = KEY_CLIENT(key) == CLIENT_KERNEL ? FRAMES_RESERVE_OBJECTS : FRAMES_RESERVE_CLIENTS;
+	uint64_t reserve = reserve_of(key);
 	pfn_t f = page_new(key, zero, reserve);
 
-	if (f || !search(STEPS_URGENT, 16)) {
-		if (!f)
-			snapshot_want();
-		return f;
+	if (!f && search(STEPS_URGENT, BATCH))
+		f = page_new(key, zero, reserve);
+	if (!f) {
+		wanting = true;
+		load_count.no_frame++;
+		writer_wake();
 	}
-	return page_new(key, zero, reserve);
+	return f;
 }
 
 /* ---- Reading --------------------------------------------------------------------------------- */

@@ -24,6 +24,7 @@
 #include "pages.h"
 #include "server.h"
 #include "snapshot.h"
+#include "volatile.h"
 
 #define NODES_PER_FRAME 64u             /* one index node cached per so many frames */
 #define NODES_MIN       128u
@@ -282,6 +283,7 @@ static void resume(struct store *st)
 	if (!record_good(&record))
 		halt("the checkpoint's record makes no sense");
 	record.boot = boot_number;
+	volatile_recovered();
 	tell_kernel();
 	if (!supply_table(st))
 		halt("the thread table cannot be read");

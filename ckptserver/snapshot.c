@@ -16,6 +16,7 @@
 #include "log.h"
 #include "loop.h"
 #include "pending.h"
+#include "reclaim.h"
 #include "server.h"
 #include "writer.h"
 
@@ -23,6 +24,7 @@
 #define TRIES           8u
 #define WAKE_US         50ul            /* the writer is woken that long after the pause, not in it */
 #define LONG_US         1000000ul
+#define CLEAN_US        50000ul
 
 struct snapshot_counters snapshot_count;
 
@@ -68,11 +70,18 @@ uint64_t snapshot_number(void)
 	return snapshot_count.taken;
 }
 
+bool snapshot_near(uint64_t tsc)
+{
+	return s.wanted || (options.interval_us && tsc >= s.next_tsc);
+}
+
 bool snapshot_due(uint64_t tsc)
 {
 	if (!s.alive || !commit_persistent() || !commit_idle() || tsc < s.not_before)
 		return false;
-	if (!cow.dirty && !pending_saves()) {   /* nothing has changed: the last one is as good */
+	if (cow.busy)                           /* early writes: no more are begun when it is near, so soon */
+		return false;
+	if (!cow_anything() && !pending_saves()) {   /* nothing has changed: the last one is as good */
 		s.wanted = false;
 		if (tsc >= s.next_tsc)
 			s.next_tsc = tsc + time_ticks(options.interval_us);
@@ -98,11 +107,15 @@ uint64_t snapshot_patience(uint64_t tsc)
 		return us;
 	if (s.wake || s.again)
 		return WAKE_US;
+	if (cow.busy && snapshot_near(tsc))
+		return WRITER_TICK_US;          /* a completion is what it waits for */
 	if (commit_idle() && s.wanted)
 		return tsc < s.not_before ? TICK_US : 0;
+	if (commit_idle() && cow.dirty)
+		us = CLEAN_US;                  /* for early writing */
 	if (pending_count())
 		us = TICK_US;
-	if (!commit_idle())
+	if (!commit_idle() || reclaim_wanted())
 		us = WRITER_TICK_US;
 	if (commit_idle() && options.interval_us) {
 		uint64_t left = s.next_tsc > tsc ? time_us(s.next_tsc - tsc) + 1 : 0;

@@ -23,7 +23,9 @@ void snapshot_put_off(uint64_t us);
 /* The last one is committed. */
 void snapshot_committed(void);
 
-/* Is it time? Called once per turn of the message loop. */
+/* Is it time, or is one wanted? Nothing should be begun that it would have to wait for. */
+bool snapshot_near(uint64_t tsc);
+/* Can it be taken now, and is it time? Called once per turn of the message loop. */
 bool snapshot_due(uint64_t tsc);
 /* Takes it, unless something must be answered first, or nothing is dirty. entry: time-stamp counter when the
  * fault thread began to run. */

@@ -47,6 +47,7 @@
 #define STATUS_GONE     0xff            /* what reading a device that is not there gives */
 
 enum vb_state { VB_NONE, VB_RUNNING, VB_RESETTING, VB_GONE };
+#define ANNOUNCE        8u              /* writes that are announced together */
 
 struct slot {
 	struct virtio_blk_outhdr hdr;   /* 16 bytes */
@@ -78,6 +79,8 @@ static struct {
 	unsigned free_slots;
 
 	struct blkreq *wait_head, *wait_tail;
+	unsigned unannounced;           /* started blocks that the device was not told of */
+	bool read_unannounced;          /* ... with a read or a flush among them */
 	unsigned in_flight;
 	uint64_t completed;
 	uint64_t first_sector;          /* of the partition */
@@ -381,9 +384,18 @@ static void start_block(struct blkreq *r, uint32_t index)
  * the read of its flag; the device does the reverse. */
 static void kick(void)
 {
+	vb.unannounced = 0;
+	vb.read_unannounced = false;
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);
 	if (!(__atomic_load_n(&vb.used->flags, __ATOMIC_RELAXED) & VRING_USED_F_NO_NOTIFY))
 		mmio_write16(vb.notify, 0);
+}
+
+/* It costs more than everything else that a request does. A device that is being reset is told of all it has afterwards. */
+void disk_announce(bool more)
+{
+	if (vb.unannounced && vb.state == VB_RUNNING && (!more || vb.read_unannounced || vb.unannounced >= ANNOUNCE))
+		kick();
 }
 
 static uint32_t units(const struct blkreq *r)
@@ -411,20 +423,17 @@ static bool decided(struct blkreq *r)
 
 static void start_waiting(void)
 {
-	bool any = false;
-
 	while (vb.state == VB_RUNNING && vb.wait_head && vb.free_slots) {
 		struct blkreq *r = vb.wait_head;
 
 		if (r->dev_priv[1] == units(r))
 			break;                          /* decided: poll completes it */
 		start_block(r, (uint32_t)r->dev_priv[1]++);
-		any = true;
+		vb.unannounced++;
+		vb.read_unannounced |= r->op != BLK_WRITE;
 		if (r->dev_priv[1] == units(r))
 			vb.wait_head = r->link;
 	}
-	if (any)
-		kick();
 }
 
 bool disk_needs_poll(void)
@@ -760,8 +769,11 @@ static unsigned vb_poll(struct blkdev *dev)
 static void vb_wait(struct blkdev *dev)
 {
 	(void)dev;
-	while (vb.in_flight && !disk_interrupt() && !disk_tick(rdtsc()))
+	disk_announce(false);
+	while (vb.in_flight && !disk_interrupt() && !disk_tick(rdtsc())) {
+		disk_announce(false);
 		server_wait_irq(DISK_IRQ);
+	}
 }
 
 static void sector_done(struct blkreq *r)

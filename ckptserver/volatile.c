@@ -6,6 +6,7 @@
 #include <l4/ckpt.h>
 
 #include "commit.h"
+#include "discard.h"
 #include "kobj.h"
 #include "pages.h"
 
@@ -22,6 +23,16 @@ bool volatile_page(uint64_t key)
 		if (inside(&record.volatile_range[i], KEY_VPN(key)))
 			return true;
 	return false;
+}
+
+void volatile_recovered(void)
+{
+	for (unsigned i = 0; i < RECORD_RANGES; i++) {
+		const struct record_range *r = &record.volatile_range[i];
+
+		if (r->pages)
+			discard_saved(record.root_space, r->first, r->first + r->pages);
+	}
 }
 
 uint64_t volatile_request(L4_ThreadId_t client, uint64_t first, uint64_t bytes)

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  * Ranges of the root task's store that are not saved: zero after every recovery.
  *
- * The ranges themselves are persistent; they stand in the record of each generation (commit.h). Their pages
- * live in memory only: they are never dropped, and a checkpoint sees holes.
+ * The ranges themselves are persistent; they stand in the record of each generation (commit.h). A snapshot passes their
+ * pages by. When frames are short they are written early and dropped like any other page, so the disk may hold some
+ * content of them, also from before the range was declared: a recovery gives that up before anything can see it.
  */
 #ifndef CKPT_VOLATILE_H
 #define CKPT_VOLATILE_H
@@ -14,6 +15,9 @@
 
 /* Declares [first, first + bytes) of the root task's store volatile, for good. Returns L4_CKPT_*. */
 uint64_t volatile_request(L4_ThreadId_t client, uint64_t first, uint64_t bytes);
+
+/* The record has been recovered: gives up what the disk has of its ranges. */
+void volatile_recovered(void);
 
 /* Is this page in such a range? */
 bool volatile_page(uint64_t key);

@@ -9,6 +9,7 @@
 #include "commit.h"
 #include "cow.h"
 #include "log.h"
+#include "reclaim.h"
 #include "server.h"
 
 #define PRIO_BASE       1u
@@ -60,13 +61,20 @@ void writer_called(void)
 	bool more = commit_unit();
 
 	units++;
-	if (burst && !--burst && !cow.waiting)
+	if (burst)
+		burst--;
+	if (!burst && !cow.waiting && !reclaim_wanted())
 		set_prio(PRIO_BASE);
 	fc_flush();
 	if (more)
 		answer();
 	else
 		asleep = true;
+}
+
+bool writer_busy(void)
+{
+	return !asleep;
 }
 
 void writer_wake(void)
@@ -90,10 +98,10 @@ void writer_tick(uint64_t commit_us)
 	unsigned want = quota(commit_us), done = units;
 
 	units = 0;
-	if (commit_idle()) {
+	if (commit_idle() && !reclaim_wanted()) {
 		burst = 0;
 		set_prio(PRIO_BASE);
-	} else if (cow.waiting || done < want) {
+	} else if (cow.waiting || reclaim_wanted() || done < want) {
 		burst = want;
 		set_prio(PRIO_TOP);
 	}

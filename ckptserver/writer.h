@@ -24,6 +24,9 @@ bool writer_start(void);
 /* It has called: do a unit of work and answer, or let it sleep. */
 void writer_called(void);
 
+/* It has been answered, and will call again. */
+bool writer_busy(void);
+
 /* There is work: wake it if it sleeps. */
 void writer_wake(void);
 

@@ -5,7 +5,8 @@
  *   frame table     16 bytes a frame
  *   mapping nodes   two a frame (32 bytes each)
  *   page tables     one page per 64 frames
- *   pool            1/64 of memory, at least 3 MiB: volatile halves of threads and spaces
+ *   pool            1/8 of memory, at least 3 MiB, at most what all there can be take: volatile halves of threads and spaces.
+ *                   It must hold many more threads than their objects have room for, because those are paged.
  */
 #include "kernel/memory.h"
 #include "kernel/arch.h"
@@ -17,6 +18,7 @@
 #define MIN_NODES       16384u
 #define MIN_TABLES      768u
 #define MIN_POOL        (3ul << 20)
+#define MAX_POOL        (80ul << 20)            /* 2^18 threads of 250 bytes, 16,384 spaces */
 
 struct frame *frame_table;
 pfn_t max_pfn;
@@ -88,8 +90,8 @@ void memory_init(struct bootinfo *bi)
 	meta = boot_alloc_raw(mapdb_meta_size(tables, nodes), PAGE_SIZE);
 	mapdb_init(table_mem, tables, phys_to_virt(meta), nodes);
 	ptab_init(kernel_pml4);
-	ram = (ram << PAGE_SHIFT) / 64;
-	ram = ram < MIN_POOL ? MIN_POOL : ram & ~PAGE_MASK;
+	ram = (ram << PAGE_SHIFT) / 8;
+	ram = ram < MIN_POOL ? MIN_POOL : ram > MAX_POOL ? MAX_POOL : ram & ~PAGE_MASK;
 	pool_at = phys_to_virt(boot_alloc_raw(ram, PAGE_SIZE));
 	pool_end = pool_at + ram;
 }

@@ -109,6 +109,8 @@ L4_ThreadId_t test_space_thread(L4_ThreadId_t first, unsigned int slot);
 void test_space_start(L4_ThreadId_t tid, void (*fn)(void *), void *arg);
 /* The same with its UTCB at any place of the space's area. */
 void test_space_start_at(L4_ThreadId_t tid, word utcb, void (*fn)(void *), void *arg);
+/* The same on a stack of the caller's: at sp stand fn and arg. */
+void test_space_start_on(L4_ThreadId_t tid, word utcb, word sp);
 /* The thread that answers the faults of test spaces. */
 L4_ThreadId_t test_pager(void);
 /* Faults it has answered so far; faults at addresses that are not the root's memory (those threads stay

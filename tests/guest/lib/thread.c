@@ -229,7 +229,7 @@ L4_ThreadId_t test_space_thread(L4_ThreadId_t first, unsigned int slot)
 	return tid;
 }
 
-void test_space_start_at(L4_ThreadId_t tid, word utcb, void (*fn)(void *), void *arg)
+void test_space_start_on(L4_ThreadId_t tid, word utcb, word sp)
 {
 	L4_Msg_t msg;
 
@@ -238,9 +238,14 @@ void test_space_start_at(L4_ThreadId_t tid, word utcb, void (*fn)(void *), void 
 	L4_Set_MsgLabel(&msg, LABEL_START);
 	L4_MsgAppendWord(&msg, tid.raw);
 	L4_MsgAppendWord(&msg, (word)test_entry);
-	L4_MsgAppendWord(&msg, test_stack(fn, arg));
+	L4_MsgAppendWord(&msg, sp);
 	L4_MsgLoad(&msg);
 	REQUIRE(L4_IpcSucceeded(L4_Call(test_pager())));
+}
+
+void test_space_start_at(L4_ThreadId_t tid, word utcb, void (*fn)(void *), void *arg)
+{
+	test_space_start_on(tid, utcb, test_stack(fn, arg));
 }
 
 void test_space_start(L4_ThreadId_t tid, void (*fn)(void *), void *arg)
