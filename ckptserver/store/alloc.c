@@ -18,6 +18,7 @@
 
 #define WINDOW_TRIES    8u      /* reads of a region's maps that may fail before it is passed over */
 #define WINDOW_SPARE    8u      /* blocks asked for beyond the need, against those that must be passed over */
+#define WINDOW_MAPS     16u     /* maps looked at in one step */
 
 void window_reset(struct store *st)
 {
@@ -77,11 +78,13 @@ static int busy_add_map(struct store *st, const struct fmt_tree *map, struct nod
 	uint64_t bad;
 	int status = tree_find(st, map, st->win.opening, NODE_MAP, &ref, &bad, wait);
 
-	if (status != STORE_OK || !ref.block)
-		return status;
+	if (status != STORE_OK || !ref.block || ref.block == st->win.added)
+		return status;          /* generations next to each other often share the page */
 	status = node_get(st, &ref, NODE_MAP, &n, wait);
-	if (status == STORE_OK)
+	if (status == STORE_OK) {
 		busy_add(st, n);
+		st->win.added = ref.block;
+	}
 	return status;
 }
 
@@ -123,8 +126,10 @@ static int window_open(struct store *st, uint32_t blocks, struct node **wait)
 	uint64_t bad;
 	int status = STORE_OK;
 
-	while (status == STORE_OK && w->opened_kept < st->kept_count) {
-		status = busy_add_map(st, &st->kept[w->opened_kept].map, wait);
+	for (unsigned n = 0; status == STORE_OK && w->opened_kept < st->kept_count; n++) {
+		if (n == WINDOW_MAPS)
+			return STORE_AGAIN;
+		status = busy_add_map(st, &st->kept[w->opened_kept].g.map, wait);
 		if (status == STORE_OK)
 			w->opened_kept++;
 	}
@@ -137,8 +142,7 @@ static int window_open(struct store *st, uint32_t blocks, struct node **wait)
 	if (status == STORE_PENDING || (status == STORE_EIO && ++w->errors < WINDOW_TRIES))
 		return status;
 	/* The region cannot be used: for the time being, or, if its map is damaged, for good. */
-	st->region[w->opening] |= REGION_FULL |
-		(status == STORE_DAMAGED ? REGION_BAD : REGION_FREED_NOW);
+	st->region[w->opening] |= status == STORE_DAMAGED ? REGION_BAD : REGION_FULL | REGION_RETRY;
 	w->next_region = w->opening + 1;
 	w->opening = NO_REGION;
 	return STORE_AGAIN;
@@ -152,16 +156,19 @@ int window_ensure(struct store *st, uint32_t blocks, struct node **wait)
 	if (w->page && w->free >= blocks + WINDOW_SPARE)
 		return STORE_OK;
 	if (w->opening == NO_REGION) {
-		while (w->next_region < st->regions && (st->region[w->next_region] & (REGION_FULL | REGION_BAD)))
+		while (w->next_region < st->regions && st->region[w->next_region] & (REGION_FULL | REGION_BAD))
 			w->next_region++;
-		if (w->next_region >= st->regions)
+		if (w->next_region >= st->regions) {
+			st->look_again = true;
 			return STORE_FULL;
+		}
 		if (w->page)
 			st->region[w->region] |= REGION_FULL;
 		w->page = NULL;
 		w->region = NO_REGION;
 		w->opening = w->next_region;
 		w->opened_kept = w->errors = 0;
+		w->added = 0;
 		busy_mask(st, w->opening);
 	}
 	return window_open(st, STORE_NEED_MAX, wait);
@@ -274,43 +281,33 @@ int frees_step(struct store *st, struct node **wait)
 	return STORE_AGAIN;
 }
 
-/* A commit is durable: a generation is no longer kept, and blocks freed in the commit before are free now. */
-void alloc_committed(struct store *st)
+/* A commit is durable. A block freed by commit c is marked in the maps of generations from before c only. So when
+ * the oldest generation that is not protected any more was committed `departed` - 1 commits ago (0: none went), only
+ * regions where blocks were freed since may have got something to allocate. */
+void alloc_committed(struct store *st, unsigned departed)
 {
 	for (uint64_t r = 0; r < st->regions; r++) {
 		uint8_t f = st->region[r];
 
-		if (!f)
-			continue;
-		if (f & REGION_FREED_LAST)
-			f &= (uint8_t)~(REGION_FULL | REGION_FREED_LAST);
 		if (f & REGION_FREED_NOW)
-			f = (uint8_t)((f & ~REGION_FREED_NOW) | REGION_FREED_LAST);
-		st->region[r] = f;
+			st->region_age[r] = 0;
+		else if (st->region_age[r] < STORE_OLD)
+			st->region_age[r]++;
+		if (f & REGION_RETRY || st->look_again || st->region_age[r] + 1u < departed || departed > STORE_OLD)
+			f &= (uint8_t)~REGION_FULL;
+		st->region[r] = f & (uint8_t)~(REGION_FREED_NOW | REGION_RETRY);
 	}
+	st->look_again = false;
 	st->freed = 0;
 	window_reset(st);
 }
 
 /* ---- Accounting ---- */
 
-/* Blocks that only earlier generations use. A kept generation whose child is kept or current holds what the
- * child's commit freed; any other is counted whole. Never too small. */
+/* Blocks that only kept generations use. Never too small. */
 uint64_t space_held(const struct store *st)
 {
-	uint64_t held = st->freed;
-
-	for (uint32_t i = 0; i < st->kept_count; i++) {
-		uint64_t g = st->kept[i].generation, of = st->kept[i].used;
-
-		if (g == st->last.generation)
-			continue;
-		for (uint32_t k = 0; k < st->kept_count; k++)
-			if (st->kept[k].parent == g)
-				of = st->kept[k].freed;
-		held += of;
-	}
-	return held;
+	return st->held + st->freed;
 }
 
 uint64_t space_free(const struct store *st)
@@ -326,6 +323,13 @@ uint64_t space_slush(const struct store *st)
 	return 64 + st->blocks / 64;
 }
 
+/* Blocks above these that are not promised to anybody: so that, once nothing can be promised any more, removals can
+ * still be committed together with the pages that change beside them. */
+static uint64_t space_soft(const struct store *st)
+{
+	return 64 + st->blocks / 64;
+}
+
 static uint64_t cost_of(const struct store *st, uint64_t pages)
 {
 	uint64_t sparse = 4 * pages, dense = st->index_blocks + pages / 32 + 64;
@@ -333,10 +337,16 @@ static uint64_t cost_of(const struct store *st, uint64_t pages)
 	return pages + (sparse < dense ? sparse : dense);
 }
 
+bool space_short(const struct store *st, uint64_t held)
+{
+	return st->blocks - FMT_DATA_START < st->used + st->freed + held + space_slush(st) + space_soft(st) +
+		cost_of(st, st->reserved);
+}
+
 int store_reserve(struct store *st, uint64_t pages)
 {
 	if (pages > st->blocks ||
-	    space_free(st) < space_slush(st) + cost_of(st, st->reserved + pages))
+	    space_free(st) < space_slush(st) + space_soft(st) + cost_of(st, st->reserved + pages))
 		return STORE_FULL;
 	st->reserved += pages;
 	return STORE_OK;

@@ -179,8 +179,8 @@ int store_check(struct store *st, uint64_t generation, struct store_check *c)
 	if (generation && generation != g->generation) {
 		g = NULL;
 		for (uint32_t i = 0; i < st->kept_count; i++)
-			if (st->kept[i].generation == generation)
-				g = &st->kept[i];
+			if (st->kept[i].g.generation == generation)
+				g = &st->kept[i].g;
 		if (!g)
 			return STORE_NO_GENERATION;
 	}

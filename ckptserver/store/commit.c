@@ -67,32 +67,26 @@ static void io_submit(struct store *st, enum blk_op op, uint64_t block, void *pa
 	st->dev->submit(st->dev, &st->io);
 }
 
-/* Generations kept once the new one is durable, newest first, without the new one. */
-static uint32_t kept_beside(const struct store *st, struct fmt_generation *out)
+static uint32_t table_blocks_for(uint32_t records)
 {
-	uint32_t n = 0, unnamed = 0;
-
-	for (uint32_t i = 0; i < st->kept_count && n < STORE_KEPT_MAX - 1; i++) {
-		const struct fmt_generation *g = &st->kept[i];
-
-		if (!(g->flags & FMT_GEN_NAMED) && ++unnamed > STORE_KEEP - 1)
-			continue;
-		out[n++] = *g;
-	}
-	return n;
+	return (records + FMT_GENS_PER_BLOCK - 1) / FMT_GENS_PER_BLOCK;
 }
 
-/* A block for the generation table, and the old one's goes. */
+/* Decide what is kept; blocks for the generation table; the old one's go. Begins anew when the commit does, after
+ * a failure: what is kept may be something else then. */
 static bool step_table(struct store *st, struct node **wait)
 {
+	uint32_t want;
 	int status;
 
 	if (st->unwritten) {
 		commit_fail(st, STORE_UNWRITTEN);
 		return true;
 	}
-	if (!st->table_taken) {
-		status = window_ensure(st, 1, wait);
+	st->new_kept = kept_plan(st);
+	want = table_blocks_for(st->new_kept);
+	if (st->new_table_count < want) {
+		status = window_ensure(st, want - st->new_table_count, wait);
 		if (status == STORE_PENDING)
 			return false;
 		if (status != STORE_OK) {
@@ -100,13 +94,17 @@ static bool step_table(struct store *st, struct node **wait)
 				commit_fail(st, status);
 			return true;
 		}
-		memset(st->gens, 0, sizeof(*st->gens));
-		st->gens->count = kept_beside(st, st->gens->gen);
-		st->table_block = st->gens->count ? window_alloc(st) : 0;
-		if (st->table.block)
-			block_free(st, st->table.block);
-		st->table_taken = true;
 	}
+	while (st->new_table_count < want)
+		st->new_table[st->new_table_count++] = window_alloc(st);
+	while (st->new_table_count > want)
+		block_free(st, st->new_table[--st->new_table_count]);
+	for (uint32_t i = 0; i < st->table_count; i++)
+		block_free(st, st->table_blocks[i]);
+	st->table_count = 0;
+	st->new_table_left = want;
+	st->io.owner = NULL;
+	st->table = (struct fmt_ref){ 0, 0 };
 	st->phase = COMMIT_FREES;
 	return true;
 }
@@ -148,30 +146,36 @@ static bool step_nodes(struct store *st)
 	return true;
 }
 
+/* The table's blocks are written from the last to the first, since each has the sum of the next. */
 static void table_write(struct store *st)
 {
-	st->gens->magic = FMT_GENS_MAGIC;
-	st->gens->version = FMT_VERSION;
-	io_submit(st, BLK_WRITE, st->table_block, st->gens);
-	st->now_map++;
+	uint32_t at = st->new_table_left - 1;
+	struct fmt_gens *t = st->gens;
+
+	memset(t, 0, sizeof(*t));
+	t->magic = FMT_GENS_MAGIC;
+	t->version = FMT_VERSION;
+	t->next = st->table;
+	t->count = kept_records(st, at * FMT_GENS_PER_BLOCK, t->gen, FMT_GENS_PER_BLOCK);
+	io_submit(st, BLK_WRITE, st->new_table[at], t);
 }
 
 static bool step_settle(struct store *st)
 {
 	if (st->io_busy)
 		return false;
-	if (!st->table_written) {
-		if (st->table_block && !st->io.owner) {
+	if (st->new_table_left) {
+		if (!st->io.owner) {
 			table_write(st);
 			return false;
 		}
-		if (st->table_block && st->io_status != BLK_OK) {
-			st->io.owner = NULL;
+		st->io.owner = NULL;
+		if (st->io_status != BLK_OK) {
 			commit_fail(st, STORE_EIO);
 			return true;
 		}
-		st->table = (struct fmt_ref){ st->table_block, st->table_block ? store_sum(st->gens) : 0 };
-		st->table_written = true;
+		st->table = (struct fmt_ref){ st->new_table[--st->new_table_left], store_sum(st->gens) };
+		st->now_map++;
 		return true;
 	}
 	if (st->node_writes || st->puts_in_flight)
@@ -214,6 +218,9 @@ static void super_build(struct store *st)
 	g->freed = st->freed;
 	g->index_blocks = st->index_blocks;
 	g->table = st->table;
+	g->base = g->parent;
+	g->base_freed = g->freed;
+	kept_base(st, g);
 	memcpy(g->user, st->user, sizeof(g->user));
 	s->magic = FMT_SUPER_MAGIC;
 	s->version = FMT_VERSION;
@@ -221,7 +228,9 @@ static void super_build(struct store *st)
 	memcpy(s->uuid, st->uuid, sizeof(s->uuid));
 	s->blocks = st->blocks;
 	s->block_size = FMT_BLOCK;
-	s->kept = st->gens->count;
+	s->kept = st->new_kept;
+	s->keep = st->keep;
+	s->features_incompat = st->table.block ? FMT_INCOMPAT_TABLE : 0;
 	s->generation = g->generation;
 	s->boot = st->boot;
 	s->alloc_hint = first_region(st);
@@ -231,18 +240,19 @@ static void super_build(struct store *st)
 static void commit_succeeded(struct store *st)
 {
 	struct store_op *op = st->commit_op;
-	uint32_t n = st->gens->count;
 
-	memcpy(&st->kept[1], st->gens->gen, n * sizeof(st->kept[0]));
-	st->kept[0] = st->last = st->super->gen;
-	st->kept_count = n + 1;
+	st->last = st->super->gen;
+	/* What kept_base wrote for the reader skips those that are on the list for a while yet. */
+	st->super->gen.base = st->super->gen.base_freed = 0;
+	alloc_committed(st, kept_committed(st, &st->super->gen, st->super->slot));
 	st->newest = st->last.generation;
 	st->slot = st->super->slot;
 	st->phase = COMMIT_NONE;
-	st->table_taken = st->table_written = false;
+	memcpy(st->table_blocks, st->new_table, sizeof(st->table_blocks));
+	st->table_count = st->new_table_count;
+	st->new_table_count = 0;
 	st->frees_failed = false;
 	st->io.owner = NULL;
-	alloc_committed(st);
 	st->commits++;
 	st->last_pages = st->now_pages;
 	st->last_index = st->now_index;

@@ -76,21 +76,24 @@ struct fmt_generation {
 	uint64_t generation;            /* its number, from 1; 0 in a store nothing was committed to */
 	uint64_t parent;                /* the generation it was made from */
 	uint64_t boot;                  /* number of the boot in which it was committed */
-	uint32_t flags;                 /* reserved: bit 0 named (kept until dropped) */
+	uint32_t flags;                 /* FMT_GEN_NAMED, FMT_GEN_PINNED */
 	uint32_t delta_count;           /* reserved: changed entries in the delta block */
 	struct fmt_tree clients;
 	struct fmt_tree map;
 	uint64_t used;                  /* bits set in the map */
-	uint64_t freed;                 /* bits cleared since the parent */
+	uint64_t freed;                 /* blocks of the parent that it does not use (an upper bound) */
 	uint64_t index_blocks;          /* nodes and pages of the directory, nodes of the clients' trees */
 	struct fmt_ref delta;           /* reserved: newest of a chain of blocks of changed index entries */
-	char     name[32];              /* reserved: of a named generation, zero-padded */
+	char     name[32];              /* of a named generation, zero-padded */
 	uint8_t  state_hash[16];        /* reserved: hash over all pages, 0 unless computed */
 	struct fmt_ref table;           /* its generation table; hole: no other generation was kept */
-	uint8_t  reserved[56];
+	uint64_t base;                  /* nearest ancestor that is kept as well; 0: `parent` and `freed` say it all */
+	uint64_t base_freed;            /* blocks of `base` that this generation does not use (an upper bound) */
+	uint8_t  reserved[40];
 	uint8_t  user[256];             /* the caller's record */
 };
-#define FMT_GEN_NAMED           1u
+#define FMT_GEN_NAMED           1u      /* has a name, and is kept until it is dropped or loses the name */
+#define FMT_GEN_PINNED          2u      /* an older one was resumed: kept until it is dropped */
 
 /* Superblock. `magic` to `features_incompat` keep their places in all versions. The sum is the XXH3-64
  * of the block with `sum` as zero. All of a superblock of generation 0 that is not zero lies in its
@@ -109,10 +112,16 @@ struct fmt_super {
 	uint64_t features_incompat;     /* if any bit is unknown: refuse */
 	uint64_t boot;                  /* highest boot number when it was written */
 	uint64_t alloc_hint;            /* map page at which to begin looking for free blocks */
-	uint8_t  reserved1[416];
+	uint32_t keep;                  /* unnamed generations kept, the newest included; 0: not set */
+	uint8_t  reserved1[412];
 	struct fmt_generation gen;      /* at 512 */
 	uint8_t  reserved2[3072];
 };
+
+/* Set if there is a generation table. Then no block that a generation uses which either superblock or its table
+ * names is written to. A reader that does not know the bit keeps less than the table names. */
+#define FMT_INCOMPAT_TABLE      1u
+#define FMT_INCOMPAT_KNOWN      FMT_INCOMPAT_TABLE
 
 /* Generation table: a chain of blocks, with the records of the kept generations that are not the
  * superblock's own, newest first. Numbers never repeat. */
@@ -121,7 +130,7 @@ struct fmt_gens {
 	uint64_t magic;                 /* FMT_GENS_MAGIC */
 	uint32_t version;
 	uint32_t count;                 /* records in this block */
-	struct fmt_ref next;            /* reserved in version 1's writer, followed by its reader */
+	struct fmt_ref next;            /* hole: the last block */
 	uint8_t  reserved[480];
 	struct fmt_generation gen[FMT_GENS_PER_BLOCK];
 };
@@ -159,6 +168,8 @@ FMT_AT(fmt_generation, delta, 120);
 FMT_AT(fmt_generation, name, 136);
 FMT_AT(fmt_generation, state_hash, 168);
 FMT_AT(fmt_generation, table, 184);
+FMT_AT(fmt_generation, base, 200);
+FMT_AT(fmt_generation, base_freed, 208);
 FMT_AT(fmt_generation, user, 256);
 FMT_BYTES(fmt_super, FMT_BLOCK);
 FMT_AT(fmt_super, version, 8);
@@ -173,6 +184,7 @@ FMT_AT(fmt_super, features_compat, 64);
 FMT_AT(fmt_super, features_incompat, 72);
 FMT_AT(fmt_super, boot, 80);
 FMT_AT(fmt_super, alloc_hint, 88);
+FMT_AT(fmt_super, keep, 96);
 FMT_AT(fmt_super, gen, 512);
 FMT_AT(fmt_super, reserved2, 1024);
 FMT_BYTES(fmt_gens, FMT_BLOCK);

@@ -246,9 +246,15 @@ void tree_prune(struct store *st, struct fmt_tree *t, struct node *owner, struct
 
 int client_find(struct store *st, uint32_t client, struct fmt_client *out, uint64_t *bad, struct node **wait)
 {
+	return client_in(st, &st->clients, client, out, bad, wait);
+}
+
+int client_in(struct store *st, const struct fmt_tree *clients, uint32_t client, struct fmt_client *out,
+	      uint64_t *bad, struct node **wait)
+{
 	struct fmt_ref ref;
 	struct node *n;
-	int status = tree_find(st, &st->clients, client / FMT_CLIENTS_PER_PAGE, NODE_INDEX, &ref, bad, wait);
+	int status = tree_find(st, clients, client / FMT_CLIENTS_PER_PAGE, NODE_INDEX, &ref, bad, wait);
 
 	memset(out, 0, sizeof(*out));
 	if (status != STORE_OK || !ref.block)
@@ -261,7 +267,7 @@ int client_find(struct store *st, uint32_t client, struct fmt_client *out, uint6
 	return out->tree.height <= FMT_MAX_HEIGHT && ref_valid(st, &out->tree.root) ? STORE_OK : STORE_DAMAGED;
 }
 
-/* ---- Look-up, read, next: operations that change nothing ---- */
+/* ---- Look-up, read, next, diff: operations that change nothing ---- */
 
 static void read_done(struct blkreq *req)
 {
@@ -285,8 +291,11 @@ static int index_try(struct store *st, struct store_op *op, struct node **wait)
 {
 	struct fmt_client c;
 	struct fmt_ref ref = { 0, 0 };
-	int status = client_find(st, op->client, &c, &op->block, wait);
+	int status;
 
+	if (op->kind == OP_DIFF)
+		return diff_try(st, op, wait);
+	status = client_find(st, op->client, &c, &op->block, wait);
 	if (status == STORE_OK && op->kind == OP_NEXT)
 		status = tree_next(st, &c.tree, &op->cursor, &ref, &op->block, wait);
 	else if (status == STORE_OK)
@@ -340,6 +349,17 @@ static void read_wait(struct store *st, struct store_op *op, struct node *wait)
 	}
 }
 
+/* A long walk gives way to the others: the next store_work goes on with it. */
+static void read_later(struct store *st, struct store_op *op)
+{
+	if (!op->walking) {
+		op->walking = true;
+		st->reads_walking++;
+	}
+	op->link = st->again_reads;
+	st->again_reads = op;
+}
+
 int index_run(struct store *st, struct store_op *op)
 {
 	struct node *wait = NULL;
@@ -349,15 +369,17 @@ int index_run(struct store *st, struct store_op *op)
 	op->req.owner = NULL;
 	st->no_load = !op->walking && st->reads_walking >= st->reads_walking_max;
 	status = index_try(st, op, &wait);
-	op->status = status;
-	if (status == STORE_PENDING && !op->req.owner) {
+	if (status == STORE_AGAIN) {
+		read_later(st, op);
+		status = STORE_PENDING;
+	} else if (status == STORE_PENDING && !op->req.owner) {
 		read_wait(st, op, wait);
 	} else if (op->walking) {
 		op->walking = false;
 		st->reads_walking--;
 	}
 	st->no_load = false;
-	return status;
+	return op->status = status;
 }
 
 void index_resume(struct store *st, struct store_op *op)

@@ -6,9 +6,9 @@
  * Invariants. Tests and comments refer to them by number.
  *  (1) A generation is durable from the completion of the flush after its superblock; every block it reaches
  *      was durable (written, completed, then flushed) before that superblock was submitted.
- *  (2) No block that is marked in the map of a kept generation is ever written. Kept are: the last durable
- *      generation, those its table names, and, from the submission of a superblock, the generation in it:
- *      nothing is changed until that one is known to be durable.
+ *  (2) No block that is marked in the map of a kept generation is ever written. Kept are: all that the two
+ *      superblocks on the disk name, themselves or in their tables, and, from the submission of a superblock, the
+ *      generation in it: nothing is changed until that one is known to be durable.
  *  (3) A superblock is written only to the slot that does not hold the last durable generation. Until one is known
  *      to be durable, every try writes the same content to the same slot.
  *  (4) Two writes to the same block are never under way at once, and a block that was allocated and freed
@@ -28,7 +28,7 @@
  *    ^________|________|         ^_______|________|  ^________________|
  *
  *   NONE -> TABLE           [commit_start]  changes are queued, but not made, from here on
- *   TABLE -> FREES          [step_table]    the new table's block is allocated, the old one's freed
+ *   TABLE -> FREES          [step_table]    what is kept is decided; the new table has its blocks, the old one's are freed
  *   FREES -> NODES          [step_frees]    the map is final: nothing is allocated or freed any more
  *   NODES -> SETTLE         [step_nodes]    every dirty node is summed, its parent told, its write submitted
  *   SETTLE -> FLUSH         [step_settle]   table and all pages and nodes are written
@@ -72,7 +72,7 @@ size_t store_arena_bytes(uint64_t blocks, uint32_t nodes)
 {
 	return (size_t)(FIXED_PAGES + nodes) * FMT_BLOCK + round_up(sizeof(struct store)) +
 	       round_up(nodes * sizeof(struct node)) + round_up(hash_slots(nodes) * sizeof(struct node *)) +
-	       round_up(regions_of(blocks)) + round_up(frees_of(blocks) * sizeof(uint64_t));
+	       2 * round_up(regions_of(blocks)) + round_up(frees_of(blocks) * sizeof(uint64_t));
 }
 
 static void *carve(uint8_t **at, size_t bytes)
@@ -102,6 +102,7 @@ int store_init(void *arena, size_t bytes, struct blkdev *dev, struct store **out
 	st->nodes = carve(&at, nodes * sizeof(struct node));
 	st->hash = carve(&at, (st->hash_mask + 1) * sizeof(struct node *));
 	st->region = carve(&at, regions_of(dev->blocks));
+	st->region_age = carve(&at, regions_of(dev->blocks));
 	st->frees_size = frees_of(dev->blocks);
 	st->frees = carve(&at, st->frees_size * sizeof(uint64_t));
 	st->super = (void *)pages;
@@ -121,9 +122,14 @@ void store_forget(struct store *st)
 {
 	node_init(st);
 	memset(st->region, 0, regions_of(st->dev->blocks));
+	memset(st->region_age, STORE_OLD, regions_of(st->dev->blocks));
 	window_reset(st);
+	st->look_again = false;
 	st->blocks = st->regions = 0;
 	st->kept_count = 0;
+	st->keep = STORE_KEEP_DEFAULT;
+	st->held = 0;
+	st->table_count = st->new_table_count = 0;
 	st->newest = 0;
 	st->frees_first = st->frees_count = 0;
 	st->used = st->freed = st->index_blocks = st->reserved = 0;
@@ -135,14 +141,13 @@ void store_forget(struct store *st)
 	st->starved = st->frees_failed = false;
 	st->starved_reads = NULL;
 	st->reads_starved = st->no_load = false;
-	st->late_reads = NULL;
+	st->again_reads = st->late_reads = NULL;
 	st->late_reads_end = &st->late_reads;
 	st->reads_walking = 0;
 	st->reads_walking_max = st->node_count / 16;
 	st->phase = COMMIT_NONE;
 	st->begun = st->commit_queued = false;
 	st->commit_op = st->boot_op = NULL;
-	st->table_taken = st->table_written = false;
 	st->io.owner = NULL;
 	st->unwritten = 0;
 	memset(&st->last, 0, sizeof(st->last));
@@ -166,6 +171,7 @@ const char *store_strerror(int status)
 	case STORE_TOO_SMALL:     return "the partition is too small";
 	case STORE_DEAD:          return "no intact generation";
 	case STORE_NO_GENERATION: return "that generation is not kept";
+	case STORE_TOO_MANY:      return "too many generations are named or pinned";
 	}
 	return "unknown status";
 }
@@ -214,6 +220,24 @@ int store_next(struct store *st, struct store_op *op)
 	if (!op_valid(st, op, OP_NEXT))
 		return STORE_EINVAL;
 	op->cursor = from;
+	return look(st, op);
+}
+
+int store_diff(struct store *st, struct store_op *op, uint64_t a, uint64_t b)
+{
+	uint32_t client = op->client;
+
+	if (op->vpn == STORE_VPN_END) {
+		op->vpn = 0;
+		client++;
+	}
+	op->client = client;
+	if (client == STORE_CLIENTS)
+		return op->status = STORE_END;
+	if (!op_valid(st, op, OP_DIFF))
+		return STORE_EINVAL;
+	op->from = a;
+	op->to = b;
 	return look(st, op);
 }
 
@@ -371,6 +395,9 @@ static bool read_step(struct store *st)
 	if (st->starved_reads && !st->reads_starved) {
 		op = st->starved_reads;
 		st->starved_reads = op->link;
+	} else if (st->again_reads) {
+		op = st->again_reads;
+		st->again_reads = op->link;
 	} else if (st->late_reads && st->reads_walking < st->reads_walking_max) {
 		op = st->late_reads;
 		st->late_reads = op->link;
@@ -425,6 +452,7 @@ void store_stats(const struct store *st, struct store_stats *out)
 	out->reserved = st->reserved;
 	out->index_blocks = st->index_blocks;
 	out->generation = st->last.generation;
+	out->kept = store_generations(st, NULL, 0);
 	out->boot = st->boot;
 	out->commits = st->commits;
 	out->commit_errors = st->commit_errors;

@@ -41,6 +41,12 @@
 #define STORE_VPN_END           (1ull << STORE_VPN_BITS)
 #define STORE_CLIENTS           65536u
 #define STORE_UUID_BYTES        16u
+#define STORE_NAME_BYTES        32u             /* of a generation's name, with its zero */
+#define STORE_KEEP_DEFAULT      8u              /* unnamed generations kept, the newest included */
+#define STORE_KEEP_MAX          64u
+#define STORE_KEPT_MAX          71u             /* generations kept, of all kinds, the newest included */
+#define STORE_FIXED_MAX         63u             /* … of them named or pinned */
+#define STORE_SKIPPED_MAX       8u
 
 /* Results of every function. Numbers never change their meaning. */
 enum store_status {
@@ -60,6 +66,7 @@ enum store_status {
 	STORE_TOO_SMALL = -23,  /* less than STORE_MIN_BLOCKS, or smaller than it was when formatted */
 	STORE_DEAD      = -24,  /* ours, but neither superblock leads to an intact generation */
 	STORE_NO_GENERATION = -25, /* the wanted generation is not kept */
+	STORE_TOO_MANY  = -26,  /* STORE_FIXED_MAX generations are named or pinned: drop some */
 };
 
 #define STORE_MIN_BLOCKS        2048u           /* 8 MiB */
@@ -82,9 +89,10 @@ struct store_op {
 	bool      hole;                 /* look-up, read: the page has never been written or is zero */
 	uint64_t  block;                /* look-up, read, put: the page's block (0: hole); damage: the bad block */
 	uint64_t  sum;                  /* look-up, read, put: XXH3-64 of the page */
+	uint64_t  old_block, old_sum;   /* store_diff: of the page in the first generation (0: hole) */
 	/* The store's own use. */
 	uint8_t   kind, waiting, unwritten, walking;
-	uint64_t  cursor;
+	uint64_t  cursor, from, to;
 	struct store *st;
 	struct store_op *link;
 	struct blkreq req;
@@ -103,6 +111,14 @@ size_t store_arena_bytes(uint64_t blocks, uint32_t nodes);
  * Everything the store ever uses is in the arena. STORE_NOMEM if it does not suffice. */
 int store_init(void *arena, size_t bytes, struct blkdev *dev, struct store **out);
 
+/* A generation that was there, but could not be mounted. */
+struct store_skipped {
+	uint64_t generation;
+	uint64_t block;                 /* that could not be read, or is damaged */
+	int      status;                /* STORE_EIO, STORE_DAMAGED */
+	const char *why;                /* a sentence part */
+};
+
 /* What store_mount found. Filled in on every return. */
 struct store_mount {
 	uint64_t generation;            /* mounted; 0: formatted, but nothing committed yet (genesis) */
@@ -118,13 +134,32 @@ struct store_mount {
 	/* Each superblock slot: STORE_OK used or usable; STORE_EMPTY zeros; STORE_DAMAGED; STORE_FUTURE;
 	 * STORE_FOREIGN; STORE_EIO; and why, as a sentence part ("directory root does not match …"). */
 	struct { int status; uint64_t generation, bad_block; const char *why; } slots[2];
-	bool     fell_back;             /* a newer superblock was there but could not be used */
+	bool     fell_back;             /* a newer generation was there, or may have been, but could not be used */
+	struct store_skipped skipped[STORE_SKIPPED_MAX];        /* in the order they were tried */
+	uint32_t skipped_count;         /* may be more than STORE_SKIPPED_MAX: the rest is not listed */
+	/* A block of the newest generation table that is damaged. The other superblock's table stands in for it; if
+	 * that is damaged as well (table_lost) generations that nothing names any more are lost. */
+	uint64_t table_block;
+	const char *table_why;          /* NULL: no table was damaged */
+	bool     table_lost;
 };
 
 /* Find the newest intact generation and make it current, or `want` (0: newest; it must be one of the
- * kept ones). Reads a constant number of blocks, whatever the size and content of the partition; writes
- * nothing. Blocks. STORE_OK, or STORE_EMPTY / FOREIGN / FUTURE / TOO_SMALL / DEAD / NO_GENERATION / EIO. */
+ * kept ones). Reads a bounded number of blocks, whatever the size and content of the partition; writes
+ * nothing. Blocks. STORE_OK, or STORE_EMPTY / FOREIGN / FUTURE / TOO_SMALL / DEAD / NO_GENERATION / EIO;
+ * with `want` also STORE_DAMAGED (that one cannot be mounted: res->skipped[0] has the reason) and
+ * STORE_TOO_MANY (see below).
+ *
+ * With want 0, if the newest one's directory, map root or the roots of its first 64 clients cannot be read, its
+ * ancestors are tried, newest first, then the other superblock's generation, then all others that are kept. If none
+ * is whole that far, the first of them whose directory root and map root are whole is taken: res->skipped says what
+ * is missing. What lies deeper is verified when it is read.
+ *
+ * Whichever is mounted: all kept generations that are newer than it are pinned by the next commit. STORE_TOO_MANY if
+ * more than STORE_FIXED_MAX would be named or pinned then. */
 int store_mount(struct store *st, uint64_t want, struct store_mount *res);
+/* The same, for the generation with this name. */
+int store_mount_named(struct store *st, const char *name, struct store_mount *res);
 
 /* Make an empty store with the given random identity and mount it (generation 0). Refused unless the
  * partition is empty (status as store_mount would give it), or `force`, which gives up whatever is there;
@@ -152,6 +187,48 @@ int store_read(struct store *st, struct store_op *op);
 /* First existing page with op->vpn <= vpn < op->end: sets op->vpn, block, sum. STORE_END if none. Loads only
  * the index nodes on the way. To go on, add 1 to vpn and call again. */
 int store_next(struct store *st, struct store_op *op);
+
+/* ---- Generations -------------------------------------------------------------------------------
+ *
+ * Kept are: the newest `keep` unnamed ones (the one last committed included), all named ones, and all pinned ones.
+ * A commit that makes an older one superfluous, or finds it dropped, leaves it out of its table; its blocks are free
+ * once the commit after that is durable too, because until then the other superblock still names it. */
+
+struct store_generation {
+	uint64_t generation, parent;
+	uint64_t boot;                  /* number of the boot it was committed in */
+	uint64_t used;                  /* blocks it uses, shared ones included */
+	uint64_t freed;                 /* blocks of its parent that it does not use */
+	uint32_t flags;                 /* STORE_GEN_NAMED, STORE_GEN_PINNED */
+	char     name[STORE_NAME_BYTES];/* "" unless named */
+	uint8_t  user[STORE_USER_BYTES];
+};
+#define STORE_GEN_NAMED         1u
+#define STORE_GEN_PINNED        2u
+
+/* All kept generations, newest number first, with names as they will be after the next commit and without those that
+ * were dropped. Fills in at most `max` of them; returns how many there are. */
+uint32_t store_generations(const struct store *st, struct store_generation *out, uint32_t max);
+
+/* Keep `unnamed` unnamed generations from the next commit on, 1 .. STORE_KEEP_MAX (else STORE_EINVAL). The number is
+ * stored with each generation, and mounting takes it from there. */
+int store_keep(struct store *st, uint32_t unnamed);
+uint32_t store_kept(const struct store *st);            /* that number */
+
+/* Name a generation (NULL or "": take its name away). A name has 1 to 31 of A-Z a-z 0-9 . _ - and is not a number.
+ * STORE_EINVAL: no such name, or another generation has it; STORE_NO_GENERATION; STORE_TOO_MANY. Durable with
+ * the next commit; a generation that is not pinned and loses its name may go with it. */
+int store_name(struct store *st, uint64_t generation, const char *name);
+
+/* Do not keep this generation any longer, whatever its name and pins; from the next commit on. STORE_EINVAL: it is the
+ * one the current state is made from; STORE_NO_GENERATION. */
+int store_drop(struct store *st, uint64_t generation);
+
+/* First page at or after (op->client, op->vpn), in this order, whose content differs between kept generations `a` and
+ * `b` (0: a store without pages). Goes on to later clients; equal subtrees are skipped without reading them. Sets
+ * op->client, op->vpn; op->old_block and old_sum as in a; op->block, sum and hole as in b. To go on, add 1 to
+ * vpn and call again. STORE_END if none; STORE_NO_GENERATION; as store_next. */
+int store_diff(struct store *st, struct store_op *op, uint64_t a, uint64_t b);
 
 /* ---- Changing --------------------------------------------------------------------------------- */
 
@@ -215,6 +292,7 @@ struct store_stats {
 	uint64_t reserved;              /* pages promised */
 	uint64_t index_blocks;          /* index nodes and directory pages in the current state */
 	uint64_t generation, boot;
+	uint64_t kept;                  /* generations, the newest included */
 	uint64_t commits, commit_errors;
 	uint64_t pages_put, pages_zero, pages_read;     /* since mount */
 	uint64_t blocks_written, blocks_read, flushes;  /* since mount, all kinds */

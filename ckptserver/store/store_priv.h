@@ -8,8 +8,9 @@
 #include "format.h"
 #include "store.h"
 
-#define STORE_KEEP              2u      /* generations kept, the newest included */
-#define STORE_KEPT_MAX          8u      /* records one table block and a superblock can hold */
+#define STORE_TABLE_BLOCKS      ((STORE_KEPT_MAX - 1 + FMT_GENS_PER_BLOCK - 1) / FMT_GENS_PER_BLOCK)
+#define STORE_RECORDS           (2 * STORE_KEPT_MAX)    /* generations both superblocks and their tables can name */
+#define STORE_OLD               UINT8_MAX               /* age: so many commits, or more, or not known */
 #define STORE_MIN_NODES         64u
 #define STORE_NEED_MAX          24u     /* blocks and nodes the longest single change can take */
 #define STORE_FREES_MIN         2048u   /* entries of the list of blocks to free */
@@ -56,6 +57,7 @@ struct window {
 	uint64_t     opening;           /* region being opened, else NO_REGION */
 	uint32_t     errors;            /* opening: reads that failed */
 	uint32_t     opened_kept;       /* opening: kept generations whose map is in `busy` already */
+	uint64_t     added;             /* opening: the last of their map pages */
 	uint32_t     word;              /* where to go on looking */
 	uint32_t     free;              /* clear bits in busy */
 	uint32_t     early_count;       /* blocks taken before the region's map page was writable */
@@ -65,10 +67,28 @@ struct window {
 };
 
 enum region_flag {
-	REGION_FULL = 1,                /* nothing to be had here */
+	REGION_FULL = 1,                /* nothing to be had here, until a generation older than the last blocks freed goes */
 	REGION_FREED_NOW = 2,           /* blocks were freed in this commit */
-	REGION_FREED_LAST = 4,          /* … in the one before: free after this one */
+	REGION_RETRY = 4,               /* passed over: look again in the next commit */
 	REGION_BAD = 8,                 /* a map page is damaged: never allocate here */
+};
+
+/* A generation that one of the superblocks on the disk names, itself or in its table: its blocks are not overwritten. */
+struct kept {
+	struct fmt_generation g;        /* base: nearest ancestor that is in the list too */
+	char         name[STORE_NAME_BYTES];    /* as it will be from the next commit on; g.name: as it was … */
+	uint32_t     flags;             /* … and FMT_GEN_* */
+	uint8_t      slots;             /* superblocks that name it: bit 0, bit 1 */
+	uint8_t      age;               /* commits since its own, or STORE_OLD */
+	bool         listed;            /* is to be kept; false: waits for the superblock that names it to be overwritten */
+	bool         planned;           /* the commit under way keeps it */
+	bool         tried;             /* mounting */
+};
+
+/* The same, seen as a node of a graph: gens.c. */
+struct tied {
+	uint64_t generation, used, base, base_freed;
+	bool     reached;
 };
 
 enum commit_phase {
@@ -82,7 +102,7 @@ enum commit_phase {
 	COMMIT_FLUSH_SUPER,             /* wait for the second flush */
 };
 
-enum op_kind { OP_NONE, OP_LOOKUP, OP_READ, OP_NEXT, OP_PUT, OP_REMOVE, OP_RANGE, OP_DROP, OP_COMMIT, OP_BOOT };
+enum op_kind { OP_NONE, OP_LOOKUP, OP_READ, OP_NEXT, OP_DIFF, OP_PUT, OP_REMOVE, OP_RANGE, OP_DROP, OP_COMMIT, OP_BOOT };
 
 struct store {
 	struct blkdev *dev;
@@ -99,6 +119,7 @@ struct store {
 	uint32_t       node_writes;     /* nodes in WRITING */
 	struct node   *delivering;      /* load whose waiters are being told */
 	struct store_op *starved_reads; /* reads that wait for any node to become free */
+	struct store_op *again_reads;   /* reads that gave way in the middle of a walk */
 	struct store_op *late_reads, **late_reads_end;  /* reads that have not begun, for too many have */
 	uint32_t       reads_walking, reads_walking_max;
 	bool           no_load;         /* node_get starts no load */
@@ -107,11 +128,16 @@ struct store {
 	struct fmt_tree clients, map;
 	uint64_t       used, freed, index_blocks;
 	struct fmt_ref table;
+	uint64_t       table_blocks[STORE_TABLE_BLOCKS];        /* the chain */
+	uint32_t       table_count;
 
 	/* generations */
 	struct fmt_generation last;     /* the current state's parent: last committed, or mounted */
-	struct fmt_generation kept[STORE_KEPT_MAX];     /* all that must stay intact, `last` included */
+	struct kept    kept[STORE_RECORDS];     /* all that must stay intact, `last` included; newest first */
 	uint32_t       kept_count;
+	uint32_t       keep;            /* unnamed ones wanted */
+	uint64_t       held;            /* blocks that only they use, apart from `freed`: see kept_held */
+	struct tied    ties[STORE_RECORDS];     /* scratch */
 	uint64_t       newest;          /* highest number ever seen */
 	uint32_t       slot;            /* superblock slot that must not be overwritten */
 	uint8_t        uuid[STORE_UUID_BYTES];
@@ -119,6 +145,8 @@ struct store {
 	/* allocation */
 	struct window  win;
 	uint8_t       *region;          /* flags per region */
+	uint8_t       *region_age;      /* commits since blocks were freed there, or STORE_OLD */
+	bool           look_again;      /* the window found nothing: after this commit no region counts as full */
 	uint64_t      *frees;           /* ring of blocks to be cleared in the map */
 	uint32_t       frees_size, frees_first, frees_count;
 	uint64_t       reserved;        /* pages promised */
@@ -138,8 +166,10 @@ struct store {
 	uint8_t        user[STORE_USER_BYTES];
 	struct store_op *commit_op;     /* NULL while failed and not yet repeated */
 	int            io_status;       /* of the commit's own request */
-	bool           io_busy, table_taken, table_written;
-	uint64_t       table_block;
+	bool           io_busy;
+	uint64_t       new_table[STORE_TABLE_BLOCKS];   /* blocks for the table being made … */
+	uint32_t       new_table_count, new_table_left; /* … and how many of them are not written yet */
+	uint32_t       new_kept;        /* records in it */
 	struct blkreq  io;
 	void          *io_buf[1];
 	struct fmt_super *super, *super_other;  /* one page each */
@@ -214,8 +244,14 @@ struct node *tree_dirty(struct store *st, struct fmt_ref *ref, struct node *hold
 /* The reference in `holder` became a hole: free nodes that became empty, up to the root. */
 void     tree_prune(struct store *st, struct fmt_tree *t, struct node *owner, struct node *holder);
 int      client_find(struct store *st, uint32_t client, struct fmt_client *out, uint64_t *bad, struct node **wait);
+/* The same in any directory. */
+int      client_in(struct store *st, const struct fmt_tree *clients, uint32_t client, struct fmt_client *out,
+		   uint64_t *bad, struct node **wait);
 int      index_run(struct store *st, struct store_op *op);      /* look-up, read, next: one try */
 void     index_resume(struct store *st, struct store_op *op);   /* … after a load */
+
+/* ---- diff.c ---- */
+int      diff_try(struct store *st, struct store_op *op, struct node **wait);   /* may return STORE_AGAIN */
 
 /* ---- alloc.c ---- */
 int      window_ensure(struct store *st, uint32_t blocks, struct node **wait);
@@ -224,10 +260,31 @@ void     window_reset(struct store *st);
 void     block_free(struct store *st, uint64_t block);          /* puts it on the list */
 int      frees_step(struct store *st, struct node **wait);      /* clears some bits */
 uint32_t frees_room(const struct store *st);
-void     alloc_committed(struct store *st);
+void     alloc_committed(struct store *st, unsigned departed);
 uint64_t space_held(const struct store *st);
 uint64_t space_free(const struct store *st);
 uint64_t space_slush(const struct store *st);
+bool     space_short(const struct store *st, uint64_t held);    /* would it be, with so many held? */
+
+/* ---- gens.c ---- */
+struct kept *kept_find(struct store *st, uint64_t generation);  /* NULL: not in the list */
+struct kept *kept_named(struct store *st, const char *name);    /* that is listed, or NULL */
+/* Put a record found in, or written to, superblock `slot` or its table on the list, or note that this one names it
+ * too. NULL: the list is full. */
+struct kept *kept_add(struct store *st, const struct fmt_generation *g, unsigned slot, bool listed);
+void     kept_remove(struct store *st, struct kept *k);
+uint32_t kept_fixed(const struct store *st);            /* how many are named or pinned */
+/* Choose what the commit under way keeps beside the new generation; how many. */
+uint32_t kept_plan(struct store *st);
+/* Copy the planned records first .. first + max - 1 as they go into the table; how many there were. */
+uint32_t kept_records(const struct store *st, uint32_t first, struct fmt_generation *out, uint32_t max);
+/* Set base and base_freed of a record, so that base is a planned generation. */
+void     kept_base(const struct store *st, struct fmt_generation *g);
+/* The superblock with `g` is durable. Returns the age of the oldest generation that is not protected any more, plus
+ * one; 0: there is none. */
+unsigned kept_committed(struct store *st, const struct fmt_generation *g, unsigned slot);
+void     kept_held(struct store *st);                   /* works out st->held */
+bool     name_valid(const char *name);
 
 /* ---- change.c ---- */
 int      change_run(struct store *st, struct store_op *op, struct node **wait);

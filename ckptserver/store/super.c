@@ -56,7 +56,7 @@ static const char *super_judge(const struct store *st, struct fmt_super *s, unsi
 	*status = STORE_FUTURE;
 	if (s->version > FMT_VERSION)
 		return "format version is later than this program";
-	if (s->features_incompat)
+	if (s->features_incompat & ~(uint64_t)FMT_INCOMPAT_KNOWN)
 		return "uses features this program does not know";
 	*status = STORE_DAMAGED;
 	if (s->version == 0 || s->block_size != FMT_BLOCK || s->slot != slot ||

@@ -63,7 +63,7 @@ void model_fill(void *page, uint32_t content)
 	}
 }
 
-void model_keep(struct model *m, uint64_t generation)
+void model_set(struct model *m, uint64_t generation, const uint32_t *content)
 {
 	if (generation >= MODEL_KEEP) {
 		fprintf(stderr, "model: too many generations\n");
@@ -71,7 +71,12 @@ void model_keep(struct model *m, uint64_t generation)
 	}
 	free(m->generation[generation]);
 	m->generation[generation] = malloc(sizeof(m->now));
-	memcpy(m->generation[generation], m->now, sizeof(m->now));
+	memcpy(m->generation[generation], content, sizeof(m->now));
+}
+
+void model_keep(struct model *m, uint64_t generation)
+{
+	model_set(m, generation, m->now);
 }
 
 void model_free(struct model *m)

@@ -21,7 +21,8 @@ struct model {
 void model_name(unsigned slot, uint32_t *client, uint64_t *vpn);
 int  model_slot(uint32_t client, uint64_t vpn);         /* -1: no such slot */
 void model_fill(void *page, uint32_t content);          /* 0: zeros */
-void model_keep(struct model *m, uint64_t generation);
+void model_keep(struct model *m, uint64_t generation);          /* its content is `now` */
+void model_set(struct model *m, uint64_t generation, const uint32_t *content);
 void model_free(struct model *m);
 
 /* A mounted store with its memory. */

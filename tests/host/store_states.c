@@ -476,9 +476,10 @@ static bool ballast(struct world *w, unsigned pages)
 
 static bool reboot_into_older(struct world *w)
 {
-	uint32_t n = w->st->kept_count;
+	struct store_generation kept[STORE_KEPT_MAX];
+	uint32_t n = store_generations(w->st, kept, STORE_KEPT_MAX);
 
-	return boot(w, n ? w->st->kept[sim_below(&w->seed, n)].generation : 0);
+	return boot(w, n ? kept[sim_below(&w->seed, n)].generation : 0);
 }
 
 /* ---- Judging ---- */
@@ -614,9 +615,9 @@ static bool judge_crash(struct judge *j, struct states *s, struct sim_image *im,
 		return false;
 	if (s->judgements % 16 == 0 && !judge_reads(j, s, true))
 		return false;
-	/* The older ones are there to go back to, if the table vouches for them. */
+	/* The older ones are there to go back to, those that a commit has just given up included. */
 	for (uint32_t i = 1; s->judgements % 8 == 0 && i < j->st->kept_count; i++)
-		if (!judge_generation(j, h, j->st->kept[i].generation, true))
+		if (!judge_generation(j, h, j->st->kept[i].g.generation, true))
 			return false;
 	return true;
 }
@@ -630,7 +631,7 @@ static bool judge_damaged(struct judge *j, struct states *s, struct sim_image *i
 	*reported = true;
 	if (store_mount(j->st, 0, &j->mount) != STORE_OK)
 		return true;
-	*reported = j->mount.fell_back || j->mount.slots[0].status == STORE_DAMAGED ||
+	*reported = j->mount.fell_back || j->mount.table_why || j->mount.slots[0].status == STORE_DAMAGED ||
 		    j->mount.slots[1].status == STORE_DAMAGED || j->mount.slots[0].status == STORE_FOREIGN ||
 		    j->mount.slots[1].status == STORE_FOREIGN;
 	if (!judge_generation(j, h, j->mount.generation, false))
@@ -759,7 +760,7 @@ static bool visit_next(struct visit *v)
 	return true;
 }
 
-static bool descend(struct states *s, struct sim_image *state, const struct history *h, unsigned depth, uint64_t seed);
+static bool descend(struct states *s, struct sim_image *state, const struct world *from, unsigned depth, uint64_t seed);
 
 static bool visit_one(struct states *s, struct visit *v, unsigned choice, unsigned depth, unsigned descend_one_in)
 {
@@ -780,14 +781,14 @@ static bool visit_one(struct states *s, struct visit *v, unsigned choice, unsign
 		if (!well)
 			complain(s, "crash", &j, s->seed, v->w);
 		if (well && depth < DEPTH && sim_below(&v->seed, descend_one_in) == 0)
-			well = descend(s, v->cut.durable, &v->w->h, depth + 1, sim_random(&v->seed));
+			well = descend(s, v->cut.durable, v->w, depth + 1, sim_random(&v->seed));
 	}
 	sim_cut_undo(&v->cut, &undo);
 	return well;
 }
 
 /* Recover a crash state, begin to work, and crash again before or after the first commit is durable. */
-static bool descend(struct states *s, struct sim_image *state, const struct history *h, unsigned depth, uint64_t seed)
+static bool descend(struct states *s, struct sim_image *state, const struct world *from, unsigned depth, uint64_t seed)
 {
 	unsigned cuts = depth == 1 ? 6 : 3;
 	struct sim_image durable;
@@ -795,7 +796,8 @@ static bool descend(struct states *s, struct sim_image *state, const struct hist
 	struct world *w = calloc(1, sizeof(*w));
 	bool well;
 
-	world_open(w, state, h, seed, 64, depth);
+	world_open(w, state, &from->h, seed, 64, depth);
+	w->one_at_a_time = from->one_at_a_time;
 	world_record(w);
 	well = boot(w, 0) && (sim_mark(&w->sim, w->mount.generation), change_some(w, 1 + (unsigned)sim_below(&w->seed, 6))) &&
 	       commit(w);

@@ -59,16 +59,20 @@ int cmd_rollback(const struct options *o)
 	return image_close(&img) == TOOL_OK ? status : TOOL_IO;
 }
 
-/* What only an older generation holds is free when no superblock leads to it any more: after two commits. */
+/* What only older, unnamed generations hold is free when no superblock names them any more: after two commits. */
 static int prune(struct world *w)
 {
 	struct store_stats before, after;
+	uint32_t keep;
 	int status;
 
 	if (!w->mount.generation)
 		return tool_fail(TOOL_NOT_FOUND, "%s: nothing was committed yet", w->img->name);
 	store_stats(w->st, &before);
+	keep = store_kept(w->st);
+	store_keep(w->st, 1);
 	status = commit_unchanged(w);
+	store_keep(w->st, keep);
 	if (status == TOOL_OK)
 		status = commit_unchanged(w);
 	if (status != TOOL_OK)

@@ -169,7 +169,7 @@ static int compare(struct diff *d)
 }
 
 /* Which two: the arguments, else the newest and the one kept before it. */
-static int generations_choose(const struct options *o, const struct world *newest, uint64_t *from, uint64_t *to)
+static int generations_choose(const struct options *o, struct world *newest, uint64_t *from, uint64_t *to)
 {
 	const struct fmt_generation *list;
 	unsigned count = world_kept(newest, &list);

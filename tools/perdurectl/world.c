@@ -93,10 +93,15 @@ int world_fail(const struct world *w, int status, const char *what)
 	return tool_fail(TOOL_DAMAGED, "%s: %s: %s", w->img->name, what, store_strerror(status));
 }
 
-unsigned world_kept(const struct world *w, const struct fmt_generation **list)
+unsigned world_kept(struct world *w, const struct fmt_generation **list)
 {
-	*list = w->st->kept;
-	return w->st->kept_count;
+	unsigned n = 0;
+
+	for (uint32_t i = 0; i < w->st->kept_count; i++)
+		if (w->st->kept[i].listed)
+			w->kept[n++] = w->st->kept[i].g;
+	*list = w->kept;
+	return n;
 }
 
 int world_page(struct world *w, uint32_t client, uint64_t vpn, void *page, bool *exists)

@@ -17,6 +17,7 @@ struct world {
 	struct store_mount mount;
 	struct record      record;
 	bool               has_record;  /* the record is the checkpoint server's, of a version known here */
+	struct fmt_generation kept[STORE_KEPT_MAX * 2];
 };
 
 /* Prepare a store without mounting it. TOOL_IO: no memory. */
@@ -31,7 +32,7 @@ void world_close(struct world *w);
 int world_fail(const struct world *w, int store_status, const char *what);
 
 /* The records of the generations kept, newest first, the newest among them. */
-unsigned world_kept(const struct world *w, const struct fmt_generation **list);
+unsigned world_kept(struct world *w, const struct fmt_generation **list);
 
 /* Read a page; a page that does not exist is zero, *exists says so (it may be NULL). Store status. */
 int world_page(struct world *w, uint32_t client, uint64_t vpn, void *page, bool *exists);

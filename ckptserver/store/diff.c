@@ -1,0 +1,180 @@
+/* SPDX-License-Identifier: BSD-2-Clause
+ * What differs between two kept generations. Both trees are walked down together, and what the two have in common is
+ * not looked at: equal sums mean equal content, of a page as of a whole subtree. A walk goes on from its
+ * (client, page) after each wait, and gives way after a few nodes.
+ */
+#include <string.h>
+
+#include "store_priv.h"
+
+#define DIFF_NODES      32u     /* nodes compared in one step */
+
+/* Subtree of level `level` (0: a page) on the way to some index. */
+struct side {
+	struct fmt_ref ref;
+	uint32_t height;                /* of the whole tree */
+};
+
+static bool same(const struct fmt_ref *a, const struct fmt_ref *b)
+{
+	return !a->block == !b->block && a->sum == b->sum;
+}
+
+/* The children of a side at `level`: *node, or NULL: they are all holes but for child 0, which is *only. A tree that
+ * is lower than the level is child 0 of what would be above it. */
+static int children(struct store *st, const struct side *s, uint32_t level, const struct fmt_node **node,
+		    struct fmt_ref *only, uint64_t *bad, struct node **wait)
+{
+	struct node *n;
+	int status;
+
+	*node = NULL;
+	*only = s->ref;
+	if (!s->ref.block || level > s->height)
+		return STORE_OK;
+	*bad = s->ref.block;
+	if (!ref_valid(st, &s->ref))
+		return STORE_DAMAGED;
+	status = node_get(st, &s->ref, NODE_INDEX, &n, wait);
+	if (status == STORE_OK)
+		*node = n->data;
+	return status;
+}
+
+static struct fmt_ref child(const struct fmt_node *node, const struct fmt_ref *only, unsigned i)
+{
+	static const struct fmt_ref hole;
+
+	return node ? node->entry[i] : i ? hole : *only;
+}
+
+/* One walk down from the roots towards *index. Returns 1: *index is the first page at or after it that differs, and
+ * the sides are its references; 0: there is none up to the new *index; STORE_PENDING + 1, or an error. */
+static int diff_down(struct store *st, struct side side[2], uint32_t level, uint64_t *index, uint64_t *bad,
+		     struct node **wait)
+{
+	for (; level; level--) {
+		unsigned shift = FMT_FANOUT_BITS * (level - 1), at = (unsigned)(*index >> shift) & (FMT_FANOUT - 1), i;
+		const struct fmt_node *node[2];
+		struct fmt_ref only[2], ref[2];
+
+		for (unsigned k = 0; k < 2; k++) {
+			int status = children(st, &side[k], level, &node[k], &only[k], bad, wait);
+
+			if (status != STORE_OK)
+				return status == STORE_PENDING ? STORE_PENDING + 1 : status;
+		}
+		for (i = at; i < FMT_FANOUT; i++) {
+			for (unsigned k = 0; k < 2; k++)
+				ref[k] = child(node[k], &only[k], i);
+			if (!same(&ref[0], &ref[1]))
+				break;
+		}
+		if (i != at)
+			*index = ((*index >> shift) + i - at) << shift;
+		if (i == FMT_FANOUT)
+			return 0;
+		side[0].ref = ref[0];
+		side[1].ref = ref[1];
+	}
+	return 1;
+}
+
+/* Compare two trees from *index on. Status; STORE_END: nothing more differs; STORE_AGAIN: after so many nodes. */
+static int tree_diff(struct store *st, const struct fmt_tree *a, const struct fmt_tree *b, uint64_t *index,
+		     struct fmt_ref out[2], unsigned *left, uint64_t *bad, struct node **wait)
+{
+	uint32_t level = a->height > b->height ? a->height : b->height;
+
+	while (!same(&a->root, &b->root) || a->height != b->height) {
+		struct side side[2] = { { a->root, a->height }, { b->root, b->height } };
+		int found;
+
+		if (*index >> (FMT_FANOUT_BITS * level))
+			break;
+		if (*left < 2 * level)
+			return STORE_AGAIN;
+		*left -= 2 * level;
+		found = diff_down(st, side, level, index, bad, wait);
+		if (found == 1) {
+			out[0] = side[0].ref;
+			out[1] = side[1].ref;
+			return STORE_OK;
+		}
+		if (found)
+			return found < 0 ? found : STORE_PENDING;
+	}
+	return STORE_END;
+}
+
+static int trees_of(struct store *st, uint64_t generation, struct fmt_tree *clients)
+{
+	const struct kept *k = kept_find(st, generation);
+
+	memset(clients, 0, sizeof(*clients));
+	if (!generation)
+		return STORE_OK;
+	if (!k || !k->listed)
+		return STORE_NO_GENERATION;
+	*clients = k->g.clients;
+	return clients->height <= FMT_MAX_HEIGHT ? STORE_OK : STORE_DAMAGED;
+}
+
+/* The first client at or after op->client whose directory page differs. */
+static int next_client(struct store *st, struct store_op *op, const struct fmt_tree dir[2], unsigned *left,
+		       struct node **wait)
+{
+	uint64_t page = op->client / FMT_CLIENTS_PER_PAGE;
+	struct fmt_ref ref[2];
+	int status = tree_diff(st, &dir[0], &dir[1], &page, ref, left, &op->block, wait);
+
+	if (status != STORE_OK && status != STORE_AGAIN)
+		return status;
+	if (page * FMT_CLIENTS_PER_PAGE >= STORE_CLIENTS)
+		return STORE_END;
+	if (page != op->client / FMT_CLIENTS_PER_PAGE) {
+		op->client = (uint32_t)(page * FMT_CLIENTS_PER_PAGE);
+		op->vpn = 0;
+	}
+	return status;
+}
+
+int diff_try(struct store *st, struct store_op *op, struct node **wait)
+{
+	struct fmt_tree dir[2];
+	unsigned left = DIFF_NODES;
+	int status = trees_of(st, op->from, &dir[0]);
+
+	*wait = NULL;
+	if (status == STORE_OK)
+		status = trees_of(st, op->to, &dir[1]);
+	while (status == STORE_OK) {
+		struct fmt_client c[2];
+		struct fmt_ref ref[2];
+
+		status = next_client(st, op, dir, &left, wait);
+		if (status != STORE_OK)
+			return status;
+		for (unsigned k = 0; k < 2 && status == STORE_OK; k++)
+			status = client_in(st, &dir[k], op->client, &c[k], &op->block, wait);
+		if (status == STORE_OK)
+			status = tree_diff(st, &c[0].tree, &c[1].tree, &op->vpn, ref, &left, &op->block, wait);
+		if (status == STORE_OK && op->vpn >= STORE_VPN_END)
+			status = STORE_END;     /* no client has such a page: hostile content */
+		if (status == STORE_OK) {
+			op->old_block = ref[0].block;
+			op->old_sum = ref[0].sum;
+			op->block = ref[1].block;
+			op->sum = ref[1].sum;
+			op->hole = !ref[1].block;
+			return STORE_OK;
+		}
+		if (status != STORE_END || op->client == STORE_CLIENTS - 1)
+			return status;
+		op->client++;
+		op->vpn = 0;
+		status = left ? STORE_OK : STORE_AGAIN;
+		left -= left > 0;
+	}
+	return status;
+}

@@ -1,0 +1,359 @@
+/* SPDX-License-Identifier: BSD-2-Clause
+ * The list of kept generations: what store.h offers of it, which of them a commit keeps, and how many blocks they
+ * hold. Read on in commit.c (the table is written) and recover.c (it is read).
+ *
+ * On the list is every generation that one of the two superblocks names, itself or in its table (invariant 2). So
+ * a generation that a commit leaves out stays on it until the next commit has overwritten the superblock before: till
+ * then a crash may find that one again, and what it names must be intact.
+ *
+ * Blocks held. Seen as a graph, each generation is tied to its base, the nearest ancestor on the list, and the
+ * current state to the generation it was made from. A block of some generation that the current state does not use
+ * gets lost on some tie on the way from the one to the other. So the sum, over all ties, of the blocks that the
+ * farther end has and the nearer one has not is never too small.
+ */
+#include <string.h>
+
+#include "store_priv.h"
+
+#define TIE_GONE        UINT64_MAX      /* used: it is in the graph only to pass its base on */
+#define FIXED   (FMT_GEN_NAMED | FMT_GEN_PINNED)
+
+struct kept *kept_find(struct store *st, uint64_t generation)
+{
+	for (uint32_t i = 0; i < st->kept_count; i++)
+		if (st->kept[i].g.generation == generation)
+			return &st->kept[i];
+	return NULL;
+}
+
+static struct kept *kept_listed(struct store *st, uint64_t generation)
+{
+	struct kept *k = kept_find(st, generation);
+
+	return k && k->listed ? k : NULL;
+}
+
+struct kept *kept_add(struct store *st, const struct fmt_generation *g, unsigned slot, bool listed)
+{
+	struct kept *k = kept_find(st, g->generation);
+	uint32_t at = 0;
+
+	if (k) {
+		k->slots |= (uint8_t)(1u << slot);
+		k->listed |= listed;
+		return k;
+	}
+	if (st->kept_count == STORE_RECORDS)
+		return NULL;
+	while (at < st->kept_count && st->kept[at].g.generation > g->generation)
+		at++;
+	k = &st->kept[at];
+	memmove(k + 1, k, (st->kept_count++ - at) * sizeof(*k));
+	memset(k, 0, sizeof(*k));
+	k->g = *g;
+	if (!k->g.base) {
+		k->g.base = g->parent;
+		k->g.base_freed = g->freed;
+	}
+	k->flags = g->flags & FIXED;
+	if (k->flags & FMT_GEN_NAMED && name_valid(g->name))
+		memcpy(k->name, g->name, sizeof(k->name));
+	else if (k->flags & FMT_GEN_NAMED)
+		k->flags = FMT_GEN_PINNED;      /* nobody would have given such a name */
+	k->slots = (uint8_t)(1u << slot);
+	k->age = STORE_OLD;
+	k->listed = listed;
+	return k;
+}
+
+/* Generations tied to it are tied to its base from now on. */
+void kept_remove(struct store *st, struct kept *k)
+{
+	const struct fmt_generation gone = k->g;
+
+	memmove(k, k + 1, (size_t)(&st->kept[--st->kept_count] - k) * sizeof(*k));
+	for (uint32_t i = 0; i < st->kept_count; i++) {
+		struct fmt_generation *g = &st->kept[i].g;
+
+		if (g->base == gone.generation) {
+			g->base = gone.base;
+			g->base_freed += gone.base_freed;
+		}
+	}
+}
+
+uint32_t kept_fixed(const struct store *st)
+{
+	uint32_t n = 0;
+
+	for (uint32_t i = 0; i < st->kept_count; i++)
+		n += st->kept[i].listed && st->kept[i].flags & FIXED;
+	return n;
+}
+
+/* ---- Space ---- */
+
+/* Blocks of `far` that `near` does not use; the two are tied. */
+static uint64_t tie_lost(const struct tied *near, const struct tied *far)
+{
+	uint64_t lost = far->used;
+
+	if (near->base == far->generation && near->base_freed < lost)
+		lost = near->base_freed;
+	if (far->base == near->generation && far->used + far->base_freed < near->used)
+		lost = 0;               /* contradicts itself: damage that has right sums */
+	else if (far->base == near->generation && far->used + far->base_freed - near->used < lost)
+		lost = far->used + far->base_freed - near->used;
+	return lost;
+}
+
+/* The list as a graph, or, with `planned`, what will be left of it. Returns how many it has. */
+static uint32_t ties_make(struct store *st, bool planned)
+{
+	uint32_t n = 0;
+
+	for (uint32_t i = st->kept_count; i-- > 0;) {
+		const struct fmt_generation *g = &st->kept[i].g;
+		struct tied *t = &st->ties[n];
+		bool here = g->generation == st->last.generation;
+
+		*t = (struct tied){ g->generation, g->used, g->base, g->base_freed, here };
+		if (planned && !st->kept[i].planned && !here)
+			t->used = TIE_GONE;
+		/* Oldest first: its base stands here already, and the base of that is one that stays. */
+		for (uint32_t k = 0; k < n; k++)
+			if (st->ties[k].generation == t->base && st->ties[k].used == TIE_GONE) {
+				t->base_freed += st->ties[k].base_freed;
+				t->base = st->ties[k].base;
+				break;
+			}
+		n++;
+	}
+	return n;
+}
+
+/* Blocks that the generations of the list (planned: those left of it) use and the one that the current state is made
+ * from does not. */
+static uint64_t held_by(struct store *st, bool planned)
+{
+	uint32_t n = ties_make(st, planned);
+	struct tied *t = st->ties;
+	uint64_t held = 0;
+	bool more = true;
+
+	while (more) {
+		more = false;
+		for (uint32_t far = 0; far < n; far++)
+			for (uint32_t near = 0; near < n && !t[far].reached && t[far].used != TIE_GONE; near++) {
+				if (!t[near].reached || (t[near].base != t[far].generation &&
+							 t[far].base != t[near].generation))
+					continue;
+				held += tie_lost(&t[near], &t[far]);
+				t[far].reached = more = true;
+			}
+	}
+	for (uint32_t i = 0; i < n; i++)
+		if (!t[i].reached && t[i].used != TIE_GONE)
+			held += t[i].used;
+	return held;
+}
+
+void kept_held(struct store *st)
+{
+	st->held = held_by(st, false);
+}
+
+/* ---- A commit ---- */
+
+static uint32_t plan(struct store *st, uint32_t most)
+{
+	uint32_t n = 0, unnamed = 0;
+
+	for (uint32_t i = 0; i < st->kept_count; i++) {
+		struct kept *k = &st->kept[i];
+
+		k->planned = k->listed && n < STORE_KEPT_MAX - 1 && (k->flags & FIXED || unnamed++ < most);
+		n += k->planned;
+	}
+	return n;
+}
+
+uint32_t kept_plan(struct store *st)
+{
+	uint32_t fixed = kept_fixed(st), most = st->keep - 1, n;
+
+	if (fixed + most > STORE_KEPT_MAX - 1)
+		most = fixed < STORE_KEPT_MAX - 1 ? STORE_KEPT_MAX - 1 - fixed : 0;
+	n = plan(st, most);
+	while (most && space_short(st, held_by(st, true))) {
+		most = n > fixed && n - fixed < most ? n - fixed : most;
+		n = plan(st, --most);
+	}
+	for (uint32_t i = 0; i < st->kept_count; i++) {
+		struct kept *k = &st->kept[i];
+
+		k->g.flags = k->flags;
+		memcpy(k->g.name, k->name, sizeof(k->g.name));
+	}
+	return n;
+}
+
+void kept_base(const struct store *st, struct fmt_generation *g)
+{
+	for (uint32_t i = 0; i < st->kept_count; i++) {
+		const struct kept *k = &st->kept[i];
+
+		/* Newest first: a base stands further on. */
+		if (k->g.generation != g->base || k->planned)
+			continue;
+		g->base = k->g.base;
+		g->base_freed += k->g.base_freed;
+	}
+}
+
+uint32_t kept_records(const struct store *st, uint32_t first, struct fmt_generation *out, uint32_t max)
+{
+	uint32_t at = 0, n = 0;
+
+	for (uint32_t i = 0; i < st->kept_count && n < max; i++) {
+		if (!st->kept[i].planned || at++ < first)
+			continue;
+		out[n] = st->kept[i].g;
+		kept_base(st, &out[n++]);
+	}
+	return n;
+}
+
+unsigned kept_committed(struct store *st, const struct fmt_generation *g, unsigned slot)
+{
+	unsigned departed = 0;
+
+	for (uint32_t i = st->kept_count; i-- > 0;) {
+		struct kept *k = &st->kept[i];
+
+		if (k->age < STORE_OLD)
+			k->age++;
+		k->slots &= (uint8_t)~(1u << slot);
+		if (k->planned)
+			k->slots |= (uint8_t)(1u << slot);
+		else
+			k->listed = false;
+		if (k->slots)
+			continue;
+		if (departed < k->age + 1u)
+			departed = k->age + 1u;
+		kept_remove(st, k);
+	}
+	kept_add(st, g, slot, true)->age = 0;
+	kept_held(st);
+	return departed;
+}
+
+/* ---- Calls ---- */
+
+uint32_t store_generations(const struct store *st, struct store_generation *out, uint32_t max)
+{
+	uint32_t n = 0;
+
+	for (uint32_t i = 0; i < st->kept_count; i++) {
+		const struct kept *k = &st->kept[i];
+		struct store_generation *o = &out[n];
+
+		if (!k->listed || n++ >= max)
+			continue;
+		o->generation = k->g.generation;
+		o->parent = k->g.parent;
+		o->boot = k->g.boot;
+		o->used = k->g.used;
+		o->freed = k->g.freed;
+		o->flags = k->flags;
+		memcpy(o->name, k->name, sizeof(o->name));
+		memcpy(o->user, k->g.user, sizeof(o->user));
+	}
+	return n;
+}
+
+int store_keep(struct store *st, uint32_t unnamed)
+{
+	if (!st->blocks || !unnamed || unnamed > STORE_KEEP_MAX)
+		return STORE_EINVAL;
+	st->keep = unnamed;
+	return STORE_OK;
+}
+
+uint32_t store_kept(const struct store *st)
+{
+	return st->keep;
+}
+
+bool name_valid(const char *name)
+{
+	bool number = true;
+	unsigned n;
+
+	for (n = 0; name[n]; n++) {
+		char c = name[n];
+		bool digit = c >= '0' && c <= '9';
+
+		if (!digit && !(c >= 'a' && c <= 'z') && !(c >= 'A' && c <= 'Z') && c != '.' && c != '_' && c != '-')
+			return false;
+		number &= digit;
+		if (n == STORE_NAME_BYTES - 1)
+			return false;
+	}
+	return n && !number;
+}
+
+/* Zero-padded, so that names can be compared and stored as a whole. */
+static void name_copy(char to[STORE_NAME_BYTES], const char *from)
+{
+	memset(to, 0, STORE_NAME_BYTES);
+	for (unsigned i = 0; from[i] && i < STORE_NAME_BYTES - 1; i++)
+		to[i] = from[i];
+}
+
+struct kept *kept_named(struct store *st, const char *name)
+{
+	char padded[STORE_NAME_BYTES];
+
+	name_copy(padded, name);
+	for (uint32_t i = 0; i < st->kept_count && name_valid(name); i++)
+		if (st->kept[i].listed && !memcmp(st->kept[i].name, padded, sizeof(padded)))
+			return &st->kept[i];
+	return NULL;
+}
+
+int store_name(struct store *st, uint64_t generation, const char *name)
+{
+	struct kept *k = kept_listed(st, generation), *owner;
+
+	if (name && name[0] && !name_valid(name))
+		return STORE_EINVAL;
+	if (!k)
+		return STORE_NO_GENERATION;
+	if (!name || !name[0]) {
+		memset(k->name, 0, sizeof(k->name));
+		k->flags &= ~FMT_GEN_NAMED;
+		return STORE_OK;
+	}
+	owner = kept_named(st, name);
+	if (owner && owner != k)
+		return STORE_EINVAL;
+	if (!(k->flags & FIXED) && kept_fixed(st) >= STORE_FIXED_MAX)
+		return STORE_TOO_MANY;
+	name_copy(k->name, name);
+	k->flags |= FMT_GEN_NAMED;
+	return STORE_OK;
+}
+
+int store_drop(struct store *st, uint64_t generation)
+{
+	struct kept *k = kept_listed(st, generation);
+
+	if (!k)
+		return STORE_NO_GENERATION;
+	if (generation == st->last.generation)
+		return STORE_EINVAL;
+	k->listed = false;
+	return STORE_OK;
+}

@@ -1,0 +1,663 @@
+/* SPDX-License-Identifier: BSD-2-Clause
+ * Unit tests of the kept generations: how many are kept, names, pins, drops, resuming an older one, damaged generation
+ * tables, falling back over several generations, differences between two, and the blocks they hold.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <cmocka.h>
+
+#include "format.h"
+#include "store_help.h"
+#include "store_priv.h"
+
+#define BLOCKS  4096u
+#define PAGES   30u
+
+static uint64_t base_seed = 1;
+
+struct world {
+	struct sim_image im;
+	struct bench b;
+};
+
+static void world_make(struct world *w, uint64_t blocks)
+{
+	sim_image_make(&w->im, blocks);
+	bench_open(&w->b, &w->im, base_seed, 128);
+	assert_int_equal(store_format(w->b.st, test_uuid, false, &w->b.mount), STORE_OK);
+	assert_int_equal(do_boot(&w->b), STORE_OK);
+}
+
+static void world_end(struct world *w)
+{
+	assert_null(w->b.sim.violation);
+	bench_close(&w->b);
+	sim_image_free(&w->im);
+}
+
+/* Content of page v of client 16 in generation g: pages below 10 change in each, the others in one of eight. */
+static uint32_t content_of(uint64_t g, unsigned v)
+{
+	return (uint32_t)(v < 10 ? 1000 * g + v : 1000 * ((g + v) / 8 * 8) + v) + 1;
+}
+
+/* Commit generation g. */
+static void commit(struct world *w, uint64_t g)
+{
+	for (unsigned v = 0; v < PAGES; v++)
+		if (v < 10 || (g + v) % 8 == 0 || g == 1)
+			assert_int_equal(do_put(&w->b, 16, v, content_of(g, v)), STORE_OK);
+	assert_int_equal(do_commit(&w->b, g), STORE_OK);
+	assert_int_equal(store_generation(w->b.st), g);
+}
+
+static void commits(struct world *w, uint64_t from, uint64_t to)
+{
+	for (uint64_t g = from; g <= to; g++)
+		commit(w, g);
+}
+
+static void expect_here(struct world *w, uint64_t g)
+{
+	assert_int_equal(store_generation(w->b.st), g);
+	for (unsigned v = 0; v < PAGES; v++)
+		assert_int_equal(expect_page(&w->b, 16, v, content_of(g, v)), 0);
+	assert_int_equal(full_check(&w->b, NULL, true), 0);
+}
+
+static void expect_mounts(struct world *w, uint64_t g)
+{
+	assert_int_equal(bench_mount(&w->b, g), STORE_OK);
+	expect_here(w, g);
+}
+
+/* The kept generations are these, newest first, up to a zero. */
+static void expect_kept(struct world *w, const uint64_t *want)
+{
+	struct store_generation list[STORE_KEPT_MAX];
+	uint32_t n = store_generations(w->b.st, list, STORE_KEPT_MAX), i;
+
+	for (i = 0; want[i]; i++) {
+		assert_true(i < n);
+		assert_int_equal(list[i].generation, want[i]);
+	}
+	assert_int_equal(n, i);
+}
+#define KEPT(w, ...) expect_kept(w, (const uint64_t[]){ __VA_ARGS__, 0 })
+
+static struct store_generation info_of(struct world *w, uint64_t generation)
+{
+	struct store_generation list[STORE_KEPT_MAX];
+	uint32_t n = store_generations(w->b.st, list, STORE_KEPT_MAX);
+
+	for (uint32_t i = 0; i < n; i++)
+		if (list[i].generation == generation)
+			return list[i];
+	fail_msg("generation %llu is not kept", (unsigned long long)generation);
+	abort();
+}
+
+static void flip(struct world *w, uint64_t block)
+{
+	uint8_t page[4096];
+
+	sim_image_get(&w->im, block, page);
+	page[1234] ^= 0x10;
+	sim_image_put(&w->im, block, page);
+}
+
+static struct fmt_super super_of(struct world *w, unsigned slot)
+{
+	static _Alignas(64) struct fmt_super s;
+
+	sim_image_get(&w->im, FMT_SUPER_BLOCK(slot), &s);
+	return s;
+}
+
+/* ---- How many are kept ---- */
+
+static void test_default(void **state)
+{
+	struct world w;
+
+	(void)state;
+	world_make(&w, BLOCKS);
+	assert_int_equal(store_kept(w.b.st), 8);
+	commits(&w, 1, 3);
+	KEPT(&w, 3, 2, 1);
+	commits(&w, 4, 20);
+	KEPT(&w, 20, 19, 18, 17, 16, 15, 14, 13);
+	assert_int_equal(bench_mount(&w.b, 0), STORE_OK);
+	KEPT(&w, 20, 19, 18, 17, 16, 15, 14, 13);
+	for (uint64_t g = 13; g <= 20; g++)
+		expect_mounts(&w, g);
+	assert_int_equal(bench_mount(&w.b, 12), STORE_NO_GENERATION);
+	assert_int_equal(bench_mount(&w.b, 21), STORE_NO_GENERATION);
+	world_end(&w);
+}
+
+static void test_keep(void **state)
+{
+	struct world w;
+
+	(void)state;
+	world_make(&w, BLOCKS);
+	assert_int_equal(store_keep(w.b.st, 0), STORE_EINVAL);
+	assert_int_equal(store_keep(w.b.st, STORE_KEEP_MAX + 1), STORE_EINVAL);
+	assert_int_equal(store_keep(w.b.st, 1), STORE_OK);
+	commits(&w, 1, 4);
+	KEPT(&w, 4);
+	assert_int_equal(bench_mount(&w.b, 0), STORE_OK);
+	assert_int_equal(store_kept(w.b.st), 1);
+	assert_int_equal(store_keep(w.b.st, STORE_KEEP_MAX), STORE_OK);
+	commits(&w, 5, 80);
+	assert_int_equal(store_generations(w.b.st, NULL, 0), STORE_KEEP_MAX);
+	assert_int_equal(w.b.st->table_count, (STORE_KEEP_MAX - 1 + 6) / 7);
+	for (uint64_t g = 17; g <= 80; g += 9)
+		expect_mounts(&w, g);
+	assert_int_equal(bench_mount(&w.b, 0), STORE_OK);
+	assert_int_equal(store_keep(w.b.st, 3), STORE_OK);
+	commit(&w, 81);
+	KEPT(&w, 81, 80, 79);
+	world_end(&w);
+}
+
+/* With one kept, the superblock before is a second leg to stand on all the same. */
+static void test_keep_one_falls_back(void **state)
+{
+	struct world w;
+
+	(void)state;
+	world_make(&w, BLOCKS);
+	assert_int_equal(store_keep(w.b.st, 1), STORE_OK);
+	commits(&w, 1, 9);
+	for (unsigned v = 0; v < PAGES; v++)            /* the next one is being prepared */
+		assert_int_equal(do_put(&w.b, 16, v, 5), STORE_OK);
+	flip(&w, FMT_SUPER_BLOCK(9 % 2));
+	assert_int_equal(bench_mount(&w.b, 0), STORE_OK);
+	assert_true(w.b.mount.fell_back);
+	expect_here(&w, 8);
+	world_end(&w);
+}
+
+/* ---- Names and drops ---- */
+
+static void test_names(void **state)
+{
+	static const char *const bad[] = { "12", "0", "a b", "a/b", "a\n", "\xc3\xa4", "0123456789012345678901234567890a" };
+	struct world w;
+
+	(void)state;
+	world_make(&w, BLOCKS);
+	commits(&w, 1, 3);
+	for (unsigned i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+		assert_int_equal(store_name(w.b.st, 2, bad[i]), STORE_EINVAL);
+	assert_int_equal(store_name(w.b.st, 9, "a"), STORE_NO_GENERATION);
+	assert_int_equal(store_name(w.b.st, 2, "before-the-1.st_try"), STORE_OK);
+	assert_int_equal(store_name(w.b.st, 3, "before-the-1.st_try"), STORE_EINVAL);
+	assert_int_equal(store_name(w.b.st, 2, "before-the-1.st_try"), STORE_OK);
+	assert_int_equal(store_name(w.b.st, 3, "012345678901234567890123456789a"), STORE_OK);
+	assert_string_equal(info_of(&w, 2).name, "before-the-1.st_try");
+	assert_int_equal(info_of(&w, 2).flags, STORE_GEN_NAMED);
+	/* Not durable before the commit. */
+	assert_int_equal(bench_mount(&w.b, 0), STORE_OK);
+	assert_string_equal(info_of(&w, 2).name, "");
+	assert_int_equal(store_name(w.b.st, 2, "two"), STORE_OK);
+	commits(&w, 4, 30);
+	KEPT(&w, 30, 29, 28, 27, 26, 25, 24, 23, 2);
+	assert_int_equal(store_mount_named(w.b.st, "tw", &w.b.mount), STORE_NO_GENERATION);
+	assert_int_equal(store_mount_named(w.b.st, "", &w.b.mount), STORE_NO_GENERATION);
+	assert_int_equal(store_mount_named(w.b.st, "two", &w.b.mount), STORE_OK);
+	assert_int_equal(w.b.mount.generation, 2);
+	assert_int_equal(w.b.mount.newest, 30);
+	expect_here(&w, 2);
+	/* Without its name it is one of the old ones. */
+	assert_int_equal(bench_mount(&w.b, 0), STORE_OK);
+	assert_int_equal(store_name(w.b.st, 2, ""), STORE_OK);
+	assert_int_equal(info_of(&w, 2).flags, 0);
+	commit(&w, 31);
+	KEPT(&w, 31, 30, 29, 28, 27, 26, 25, 24);
+	world_end(&w);
+}
+
+static void test_too_many_names(void **state)
+{
+	struct world w;
+	char name[32];
+
+	(void)state;
+	world_make(&w, 4 * BLOCKS);
+	for (uint64_t g = 1; g <= STORE_FIXED_MAX; g++) {
+		commit(&w, g);
+		snprintf(name, sizeof(name), "g%llu", (unsigned long long)g);
+		assert_int_equal(store_name(w.b.st, g, name), STORE_OK);
+	}
+	commit(&w, 64);
+	assert_int_equal(store_name(w.b.st, 64, "one-more"), STORE_TOO_MANY);
+	assert_int_equal(store_name(w.b.st, 5, "another-name"), STORE_OK);
+	commits(&w, 65, 80);
+	assert_int_equal(store_generations(w.b.st, NULL, 0), STORE_KEPT_MAX);
+	/* Resuming one that would pin more than there is room for. */
+	assert_int_equal(bench_mount(&w.b, 79), STORE_TOO_MANY);
+	assert_int_equal(store_mount_named(w.b.st, "g63", &w.b.mount), STORE_TOO_MANY);
+	assert_int_equal(bench_mount(&w.b, 0), STORE_OK);
+	for (uint64_t g = 1; g < 9; g++)
+		assert_int_equal(store_drop(w.b.st, g), STORE_OK);
+	commit(&w, 81);
+	expect_mounts(&w, 63);
+	expect_mounts(&w, 79);
+	world_end(&w);
+}
+
+static void test_drop(void **state)
+{
+	struct store_stats before, after;
+	struct world w;
+
+	(void)state;
+	world_make(&w, BLOCKS);
+	commits(&w, 1, 5);
+	assert_int_equal(store_name(w.b.st, 2, "two"), STORE_OK);
+	commit(&w, 6);
+	store_stats(w.b.st, &before);
+	assert_int_equal(before.kept, 6);
+	assert_int_equal(store_drop(w.b.st, 6), STORE_EINVAL);
+	assert_int_equal(store_drop(w.b.st, 7), STORE_NO_GENERATION);
+	assert_int_equal(store_drop(w.b.st, 2), STORE_OK);
+	assert_int_equal(store_drop(w.b.st, 2), STORE_NO_GENERATION);
+	assert_int_equal(store_drop(w.b.st, 4), STORE_OK);
+	KEPT(&w, 6, 5, 3, 1);
+	/* Without a commit nothing was dropped. */
+	assert_int_equal(bench_mount(&w.b, 0), STORE_OK);
+	KEPT(&w, 6, 5, 4, 3, 2, 1);
+	for (uint64_t g = 1; g < 6; g++)
+		assert_int_equal(store_drop(w.b.st, g), STORE_OK);
+	KEPT(&w, 6);
+	/* Needs no put; what they held is free once the superblock before is overwritten as well. */
+	assert_int_equal(do_commit(&w.b, 7), STORE_OK);
+	assert_int_equal(do_commit(&w.b, 8), STORE_OK);
+	store_stats(w.b.st, &after);
+	assert_true(after.free > before.free + 50);
+	KEPT(&w, 8, 7, 6);
+	assert_int_equal(bench_mount(&w.b, 3), STORE_NO_GENERATION);
+	world_end(&w);
+}
+
+/* The name of a generation that was dropped can be given again. */
+static void test_name_moves(void **state)
+{
+	struct world w;
+
+	(void)state;
+	world_make(&w, BLOCKS);
+	commits(&w, 1, 3);
+	assert_int_equal(store_name(w.b.st, 1, "good"), STORE_OK);
+	commit(&w, 4);
+	assert_int_equal(store_drop(w.b.st, 1), STORE_OK);
+	assert_int_equal(store_name(w.b.st, 3, "good"), STORE_OK);
+	commit(&w, 5);
+	assert_int_equal(store_mount_named(w.b.st, "good", &w.b.mount), STORE_OK);
+	expect_here(&w, 3);
+	world_end(&w);
+}
+
+/* ---- Going back ---- */
+
+static void test_resume_pins_the_newer(void **state)
+{
+	struct world w;
+
+	(void)state;
+	world_make(&w, BLOCKS);
+	commits(&w, 1, 9);
+	assert_int_equal(bench_mount(&w.b, 5), STORE_OK);
+	assert_int_equal(info_of(&w, 9).flags, STORE_GEN_PINNED);
+	assert_int_equal(info_of(&w, 5).flags, 0);
+	/* Nothing was written: the newest is still the newest. */
+	assert_int_equal(bench_mount(&w.b, 0), STORE_OK);
+	expect_here(&w, 9);
+	assert_int_equal(info_of(&w, 8).flags, 0);
+	assert_int_equal(bench_mount(&w.b, 5), STORE_OK);
+	commits(&w, 10, 30);
+	KEPT(&w, 30, 29, 28, 27, 26, 25, 24, 23, 9, 8, 7, 6);
+	assert_int_equal(bench_mount(&w.b, 0), STORE_OK);
+	expect_here(&w, 30);
+	KEPT(&w, 30, 29, 28, 27, 26, 25, 24, 23, 9, 8, 7, 6);
+	assert_int_equal(info_of(&w, 9).parent, 8);
+	for (uint64_t g = 6; g <= 9; g++) {
+		expect_mounts(&w, g);
+		assert_int_equal(info_of(&w, 9).flags, STORE_GEN_PINNED);
+	}
+	/* To the pinned branch, and on from there: now the other one is pinned. */
+	assert_int_equal(bench_mount(&w.b, 9), STORE_OK);
+	commit(&w, 31);
+	assert_int_equal(info_of(&w, 31).parent, 9);
+	KEPT(&w, 31, 30, 29, 28, 27, 26, 25, 24, 23, 9, 8, 7, 6);
+	assert_int_equal(store_drop(w.b.st, 30), STORE_OK);
+	commits(&w, 32, 45);
+	KEPT(&w, 45, 44, 43, 42, 41, 40, 39, 38, 29, 28, 27, 26, 25, 24, 23, 9, 8, 7, 6);
+	for (uint64_t g = 23; g <= 29; g++)
+		expect_mounts(&w, g);
+	world_end(&w);
+}
+
+/* ---- Damage ---- */
+
+/* The newest generation's table is damaged: everything is still there, by the other superblock's. */
+static void test_damaged_table(void **state)
+{
+	struct world w;
+	uint64_t block;
+
+	(void)state;
+	world_make(&w, BLOCKS);
+	commits(&w, 1, 5);
+	assert_int_equal(store_name(w.b.st, 1, "one"), STORE_OK);
+	commits(&w, 6, 20);
+	block = super_of(&w, 0).gen.table.block;
+	flip(&w, block);
+	assert_int_equal(bench_mount(&w.b, 0), STORE_OK);
+	assert_false(w.b.mount.fell_back);
+	assert_int_equal(w.b.mount.table_block, block);
+	assert_non_null(w.b.mount.table_why);
+	assert_false(w.b.mount.table_lost);
+	for (unsigned v = 0; v < PAGES; v++)
+		assert_int_equal(expect_page(&w.b, 16, v, content_of(20, v)), 0);
+	KEPT(&w, 20, 19, 18, 17, 16, 15, 14, 13, 12, 1);
+	assert_int_equal(store_mount_named(w.b.st, "one", &w.b.mount), STORE_OK);
+	expect_here(&w, 1);
+	/* Both: the two that superblocks lead to are left. */
+	flip(&w, super_of(&w, 1).gen.table.block);
+	assert_int_equal(bench_mount(&w.b, 0), STORE_OK);
+	assert_true(w.b.mount.table_lost);
+	KEPT(&w, 20, 19);
+	commits(&w, 21, 22);
+	assert_int_equal(bench_mount(&w.b, 0), STORE_OK);
+	assert_null(w.b.mount.table_why);
+	KEPT(&w, 22, 21, 20, 19);
+	for (unsigned v = 0; v < PAGES; v++)
+		assert_int_equal(expect_page(&w.b, 16, v, content_of(22, v)), 0);
+	world_end(&w);
+}
+
+/* The first table there is; the other superblock has none. */
+static void test_damaged_first_table(void **state)
+{
+	struct world w;
+
+	(void)state;
+	world_make(&w, BLOCKS);
+	commits(&w, 1, 2);
+	flip(&w, super_of(&w, 0).gen.table.block);
+	assert_int_equal(bench_mount(&w.b, 0), STORE_OK);
+	KEPT(&w, 2, 1);
+	assert_int_equal(w.b.mount.generation, 2);
+	world_end(&w);
+}
+
+/* A chain of tables of which one in the middle is damaged. */
+static void test_damaged_chain(void **state)
+{
+	struct world w;
+	static _Alignas(4096) struct fmt_gens t;
+
+	(void)state;
+	world_make(&w, BLOCKS);
+	assert_int_equal(store_keep(w.b.st, 30), STORE_OK);
+	commits(&w, 1, 40);
+	sim_image_get(&w.im, super_of(&w, 0).gen.table.block, &t);
+	flip(&w, t.next.block);
+	assert_int_equal(bench_mount(&w.b, 0), STORE_OK);
+	assert_int_equal(w.b.mount.table_block, t.next.block);
+	assert_false(w.b.mount.table_lost);
+	assert_int_equal(store_generations(w.b.st, NULL, 0), 31);
+	expect_mounts(&w, 11);
+	/* The superblock before is gone as well: what the first table block names is left. */
+	flip(&w, FMT_SUPER_BLOCK(1));
+	assert_int_equal(bench_mount(&w.b, 0), STORE_OK);
+	assert_true(w.b.mount.table_lost);
+	KEPT(&w, 40, 39, 38, 37, 36, 35, 34, 33);
+	assert_int_equal(bench_mount(&w.b, 33), STORE_OK);
+	world_end(&w);
+}
+
+static void set_old(struct fmt_super *s)
+{
+	s->features_incompat = 0;
+	s->keep = 0;
+	s->gen.base = s->gen.base_freed = 0;
+}
+
+/* Roots of generations 20 .. `until` + 1 are damaged, each in another way. */
+static void damage_roots(struct world *w, uint64_t until)
+{
+	for (uint64_t g = 20; g > until; g--) {
+		const struct fmt_generation *k = &kept_find(w->b.st, g)->g;
+
+		flip(w, g % 2 ? k->clients.root.block : k->map.root.block);
+	}
+}
+
+static void test_falls_back_over_many(void **state)
+{
+	struct world w;
+
+	(void)state;
+	for (uint64_t until = 19; until >= 13; until--) {
+		world_make(&w, BLOCKS);
+		commits(&w, 1, 20);
+		damage_roots(&w, until);
+		assert_int_equal(bench_mount(&w.b, 20), STORE_DAMAGED);
+		assert_int_equal(w.b.mount.skipped[0].generation, 20);
+		assert_int_equal(bench_mount(&w.b, 0), STORE_OK);
+		assert_true(w.b.mount.fell_back);
+		assert_int_equal(w.b.mount.newest, 20);
+		assert_true(w.b.mount.skipped_count >= 20 - until);
+		for (unsigned i = 0; i < 20 - until; i++) {
+			assert_int_equal(w.b.mount.skipped[i].generation, 20 - i);
+			assert_int_equal(w.b.mount.skipped[i].status, STORE_DAMAGED);
+			assert_non_null(w.b.mount.skipped[i].why);
+			assert_true(w.b.mount.skipped[i].block >= FMT_DATA_START);
+		}
+		expect_here(&w, until);
+		commit(&w, 21);
+		assert_int_equal(bench_mount(&w.b, 0), STORE_OK);
+		assert_int_equal(w.b.mount.generation, 21);
+		assert_int_equal(w.b.mount.parent, until);
+		expect_mounts(&w, until);
+		world_end(&w);
+	}
+}
+
+/* The root of a client is damaged in the newest only; the same for all: then the newest is better than nothing. */
+static void test_falls_back_for_a_client(void **state)
+{
+	static _Alignas(4096) uint8_t page[4096];
+	struct world w;
+
+	(void)state;
+	world_make(&w, BLOCKS);
+	assert_int_equal(do_put(&w.b, 3, 300, 7), STORE_OK);
+	commits(&w, 1, 4);
+	sim_image_get(&w.im, super_of(&w, 0).gen.clients.root.block, page);
+	flip(&w, ((struct fmt_client *)page)[16].tree.root.block);
+	assert_int_equal(bench_mount(&w.b, 0), STORE_OK);
+	expect_here(&w, 3);
+	assert_int_equal(w.b.mount.skipped[0].generation, 4);
+	assert_int_equal(w.b.mount.skipped[0].block, ((struct fmt_client *)page)[16].tree.root.block);
+	flip(&w, ((struct fmt_client *)page)[16].tree.root.block);
+	flip(&w, ((struct fmt_client *)page)[3].tree.root.block);
+	assert_int_equal(bench_mount(&w.b, 0), STORE_OK);
+	assert_int_equal(w.b.mount.generation, 4);
+	assert_false(w.b.mount.fell_back);
+	assert_int_equal(w.b.mount.skipped_count, 4);
+	assert_int_equal(expect_page(&w.b, 16, 3, content_of(4, 3)), 0);
+	world_end(&w);
+}
+
+/* Written by the code before generations were kept: no table bit, no bases, one record. */
+static void test_store_of_before(void **state)
+{
+	static _Alignas(64) struct fmt_super s;
+	struct world w;
+
+	(void)state;
+	world_make(&w, BLOCKS);
+	assert_int_equal(store_keep(w.b.st, 2), STORE_OK);
+	commits(&w, 1, 6);
+	for (unsigned slot = 0; slot < 2; slot++) {
+		s = super_of(&w, slot);
+		set_old(&s);
+		super_seal(&s);
+		sim_image_put(&w.im, FMT_SUPER_BLOCK(slot), &s);
+	}
+	expect_mounts(&w, 5);
+	assert_int_equal(bench_mount(&w.b, 0), STORE_OK);
+	KEPT(&w, 6, 5);
+	expect_here(&w, 6);
+	commits(&w, 7, 9);
+	KEPT(&w, 9, 8, 7, 6, 5);
+	for (uint64_t g = 5; g <= 9; g++)
+		expect_mounts(&w, g);
+	/* Its newest superblock is lost: the record in the table of the other is not to be trusted. */
+	world_end(&w);
+	world_make(&w, BLOCKS);
+	assert_int_equal(store_keep(w.b.st, 2), STORE_OK);
+	commits(&w, 1, 6);
+	s = super_of(&w, 1);
+	set_old(&s);
+	super_seal(&s);
+	sim_image_put(&w.im, FMT_SUPER_BLOCK(1), &s);
+	flip(&w, FMT_SUPER_BLOCK(0));
+	assert_int_equal(bench_mount(&w.b, 0), STORE_OK);
+	KEPT(&w, 5);
+	world_end(&w);
+}
+
+static void test_table_needs_its_bit(void **state)
+{
+	struct world w;
+
+	(void)state;
+	world_make(&w, BLOCKS);
+	commit(&w, 1);
+	assert_int_equal(super_of(&w, 1).features_incompat, 0);
+	commit(&w, 2);
+	assert_int_equal(super_of(&w, 0).features_incompat, FMT_INCOMPAT_TABLE);
+	world_end(&w);
+}
+
+/* ---- Differences ---- */
+
+static void put_all(struct world *w, const uint32_t *now, const uint32_t *before)
+{
+	for (unsigned slot = 0; slot < MODEL_PAGES; slot++) {
+		uint32_t client;
+		uint64_t vpn;
+
+		if (now[slot] == before[slot])
+			continue;
+		model_name(slot, &client, &vpn);
+		assert_int_equal(do_put(&w->b, client, vpn, now[slot]), STORE_OK);
+	}
+}
+
+/* store_diff finds what a comparison of the contents finds, in order, and nothing else. */
+static void expect_diff(struct world *w, uint64_t a, uint64_t b, const uint32_t *in_a, const uint32_t *in_b)
+{
+	struct store_op op = { 0 };
+	unsigned found = 0, expected = 0;
+	uint64_t last = 0;
+	int status;
+
+	for (unsigned slot = 0; slot < MODEL_PAGES; slot++)
+		expected += in_a[slot] != in_b[slot];
+	while ((status = store_sync(w->b.st, &op, store_diff(w->b.st, &op, a, b))) == STORE_OK) {
+		int slot = model_slot(op.client, op.vpn);
+		uint64_t place = (uint64_t)op.client << STORE_VPN_BITS | op.vpn;
+
+		assert_true(slot >= 0 && in_a[slot] != in_b[slot]);
+		assert_int_equal(!op.old_block, !in_a[slot]);
+		assert_int_equal(!op.block, !in_b[slot]);
+		assert_int_equal(op.hole, !in_b[slot]);
+		assert_true(!found++ || place > last);
+		last = place;
+		op.vpn++;
+	}
+	assert_int_equal(status, STORE_END);
+	assert_int_equal(found, expected);
+}
+
+static void test_diff(void **state)
+{
+	static uint32_t was[6][MODEL_PAGES];
+	uint64_t seed = base_seed + 7, reads;
+	struct store_op op = { 0 };
+	struct world w;
+
+	(void)state;
+	world_make(&w, 4 * BLOCKS);
+	memset(was, 0, sizeof(was));
+	for (unsigned g = 1; g < 6; g++) {
+		memcpy(was[g], was[g - 1], sizeof(was[g]));
+		for (unsigned n = g == 3 ? 3 : 400; n; n--)
+			was[g][sim_below(&seed, MODEL_PAGES)] = sim_below(&seed, 4) ? (uint32_t)sim_below(&seed, 1u << 30) : 0;
+		put_all(&w, was[g], was[g - 1]);
+		assert_int_equal(do_commit(&w.b, g), STORE_OK);
+	}
+	for (unsigned a = 0; a < 6; a++)
+		for (unsigned b = 0; b < 6; b++)
+			expect_diff(&w, a, b, was[a], was[b]);
+	/* Equal subtrees are not read. */
+	assert_int_equal(bench_mount(&w.b, 0), STORE_OK);
+	reads = w.b.sim.reads;
+	expect_diff(&w, 4, 4, was[4], was[4]);
+	assert_int_equal(w.b.sim.reads, reads);
+	expect_diff(&w, 2, 3, was[2], was[3]);
+	print_message("           3 pages of %u: %llu blocks read\n", MODEL_PAGES,
+		      (unsigned long long)(w.b.sim.reads - reads));
+	assert_true(w.b.sim.reads - reads <= 40);
+	assert_int_equal(store_sync(w.b.st, &op, store_diff(w.b.st, &op, 1, 77)), STORE_NO_GENERATION);
+	op.vpn = STORE_VPN_END;
+	op.client = STORE_CLIENTS - 1;
+	assert_int_equal(store_sync(w.b.st, &op, store_diff(w.b.st, &op, 0, 5)), STORE_END);
+	/* A page written anew with the same content does not differ. */
+	assert_int_equal(do_put(&w.b, 16, 500, 9), STORE_OK);
+	assert_int_equal(do_commit(&w.b, 6), STORE_OK);
+	assert_int_equal(do_put(&w.b, 16, 500, 9), STORE_OK);
+	assert_int_equal(do_commit(&w.b, 7), STORE_OK);
+	op = (struct store_op){ 0 };
+	assert_int_equal(store_sync(w.b.st, &op, store_diff(w.b.st, &op, 6, 7)), STORE_END);
+	world_end(&w);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_default),
+		cmocka_unit_test(test_keep),
+		cmocka_unit_test(test_keep_one_falls_back),
+		cmocka_unit_test(test_names),
+		cmocka_unit_test(test_too_many_names),
+		cmocka_unit_test(test_drop),
+		cmocka_unit_test(test_name_moves),
+		cmocka_unit_test(test_resume_pins_the_newer),
+		cmocka_unit_test(test_damaged_table),
+		cmocka_unit_test(test_damaged_first_table),
+		cmocka_unit_test(test_damaged_chain),
+		cmocka_unit_test(test_falls_back_over_many),
+		cmocka_unit_test(test_falls_back_for_a_client),
+		cmocka_unit_test(test_store_of_before),
+		cmocka_unit_test(test_table_needs_its_bit),
+		cmocka_unit_test(test_diff),
+	};
+
+	if (getenv("SEED"))
+		base_seed = strtoull(getenv("SEED"), NULL, 0);
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
