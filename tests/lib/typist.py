@@ -1,0 +1,95 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""A machine with somebody at its keyboard, who reads the console. What is not as it should be goes to `problems`."""
+import json
+import re
+import socket
+import time
+
+from machine import Machine
+
+ANSI = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
+NAMES = {" ": "spc", "\n": "ret", "-": "minus", "'": "apostrophe", ".": "dot", "/": "slash", "&": "shift+7"}
+PIECE = 6               # keys that surely fit the keyboard's queue, pressed and let go
+LINE_TRIES = 3
+problems = []
+
+
+class Typist(Machine):
+    def text(self):
+        return ANSI.sub("", super().text())
+
+    def press(self, *keys):
+        sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        sock.settimeout(20)
+        sock.connect(self.qmp_path)
+        with sock, sock.makefile("rw") as stream:
+            stream.readline()
+            self._command(stream, "qmp_capabilities", {})
+            for key in keys:
+                parts = [{"type": "qcode", "data": name} for name in key.split("+")]
+                self._command(stream, "send-key", {"keys": parts, "hold-time": 20})
+                time.sleep(0.05)
+
+    @staticmethod
+    def _command(stream, name, arguments):
+        stream.write(json.dumps({"execute": name, "arguments": arguments}) + "\n")
+        stream.flush()
+        while True:
+            answer = json.loads(stream.readline())
+            if "error" in answer:
+                raise OSError(answer["error"]["desc"])
+            if "return" in answer:
+                return
+
+    def type(self, text):
+        self.press(*(NAMES.get(c, "shift+" + c.lower() if c.isupper() else c) for c in text))
+
+    def expect(self, pattern, what, timeout=30):
+        found = self.wait_for(pattern, timeout)
+        if not found:
+            problems.append(f"{what}: nothing like '{pattern}' was printed")
+            print(f"PROBLEM {problems[-1]}\n--- the console:\n{self.text()[-3000:]}", flush=True)
+            raise SystemExit(1)
+        print(f"ok: {what}", flush=True)
+        return found
+
+    def type_line(self, line):
+        """Type a line in pieces, each when the one before it is on the screen: a keyboard holds a few keys only, and on a
+        busy machine nobody fetches them for a while."""
+        begin = len(self.text())
+        for _ in range(LINE_TRIES):
+            for end in range(PIECE, len(line) + PIECE, PIECE):
+                self.type(line[end - PIECE:end])
+                if not self.wait_for_echo(line[:end], begin):
+                    break
+            else:
+                self.press("ret")
+                return
+            self.press("ctrl+u")        # a key was lost
+
+    def wait_for_echo(self, text, begin):
+        end = time.monotonic() + 5
+        while time.monotonic() < end and self.running():
+            if text in self.text()[begin:]:
+                return True
+            time.sleep(0.02)
+        return False
+
+    def run(self, line, pattern, what=None):
+        """Type a command and wait for an answer behind its echo."""
+        begin = len(self.text())
+        self.type_line(line)
+        end = time.monotonic() + 30
+        while time.monotonic() < end and self.running():
+            found = re.search(pattern, self.text()[begin:], re.M)
+            if found:
+                print(f"ok: {what or line}", flush=True)
+                return found
+            time.sleep(0.02)
+        self.expect(r"(?!)", what or line, 0)
+
+    def commits(self):
+        """Wait until what was on the screen before is surely committed."""
+        before = len(re.findall(r"^\[ckpt\] gen=", self.text(), re.M))
+        if not self.wait_for(r"^\[ckpt\] gen=", 30, before + 2):
+            problems.append("no checkpoints")
