@@ -19,6 +19,7 @@
 #include "reclaim.h"
 #include "server.h"
 #include "snapshot.h"
+#include "wall.h"
 #include "writer.h"
 
 #define RETRY_US        100000ul        /* until the first new try; doubled for each that fails, up to: */
@@ -290,6 +291,7 @@ static bool unit_begin(void)
 	int status;
 
 	record.clock_us = L4_SystemClock().raw;
+	record.wall_s = wall_seconds(record.clock_us);
 	c.record = record;
 	status = store_begin(c.st, (const uint8_t *)&c.record);
 	if (status != STORE_OK) {

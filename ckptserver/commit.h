@@ -39,7 +39,7 @@ struct record {
 	uint64_t archive_first;         /* boot archive in it: address and bytes */
 	uint64_t archive_bytes;
 	uint64_t boot;                  /* boot in which the snapshot was taken */
-	uint64_t pause_ns;              /* of the snapshot before this one, for the curious */
+	uint64_t wall_s;                /* seconds since 1970, UTC, at the snapshot; 0: not known */
 	struct record_range volatile_range[RECORD_RANGES];
 };
 _Static_assert(sizeof(struct record) == STORE_USER_BYTES, "fills the store's record");

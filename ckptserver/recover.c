@@ -25,6 +25,7 @@
 #include "server.h"
 #include "snapshot.h"
 #include "volatile.h"
+#include "wall.h"
 
 #define NODES_PER_FRAME 64u             /* one index node cached per so many frames */
 #define NODES_MIN       128u
@@ -199,6 +200,7 @@ static void tell_kernel(void)
 	fc_push(L4_FC_ARCHIVE, record.archive_first, record.archive_bytes);
 	fc_push(L4_FC_SET_CLOCK, 0, record.clock_us);
 	fc_flush();
+	wall_init(record.clock_us);
 	pagefault_set_limit(record.store_pages);
 }
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  * Properties: the boot archive's readers accept what can be used and nothing that leads outside it; the checker of kernel
- * objects lets good objects through and objects to each kind of bad one. Guards archive.c, objcheck.c.
+ * objects lets good objects through and objects to each kind of bad one; the real-time clock's registers become the right second, or none. Guards archive.c,
+ * objcheck.c, wall.c.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -14,6 +15,7 @@
 
 #include "ckptserver/archive.h"
 #include "ckptserver/objcheck.h"
+#include "ckptserver/wall.h"
 #include "kernel/objects.h"
 #include <l4/framecontrol.h>
 
@@ -190,11 +192,39 @@ static void objects(void **state)
 	assert_null(objcheck(table, page));
 }
 
+/* ---- The real-time clock ------------------------------------------------------------------------------ */
+
+static void clock_registers(void **state)
+{
+	static const struct { struct rtc r; uint64_t s; } cases[] = {
+		{ { 0x56, 0x34, 0x12, 0x20, 0x11, 0x26, 0x20, RTC_24_HOURS }, 1795178096 },
+		{ { 56, 34, 12, 20, 11, 26, 20, RTC_24_HOURS | RTC_BINARY }, 1795178096 },
+		{ { 0x56, 0x34, 0x12, 0x20, 0x11, 0x26, 0x20, 0 }, 1795178096 - 12 * 3600 },    /* 12 at night */
+		{ { 0x56, 0x34, 0x92, 0x20, 0x11, 0x26, 0x20, 0 }, 1795178096 },                /* 12 at noon */
+		{ { 0x56, 0x34, 0x81, 0x20, 0x11, 0x26, 0x20, 0 }, 1795178096 + 3600 },
+		{ { 0x56, 0x34, 0x12, 0x20, 0x11, 0x26, 0, RTC_24_HOURS }, 1795178096 },        /* no century */
+		{ { 0, 0, 0, 0x01, 0x01, 0x70, 0x19, RTC_24_HOURS }, 0 },
+		{ { 1, 0, 0, 0x01, 0x01, 0x70, 0x19, RTC_24_HOURS }, 1 },
+		{ { 0, 0, 0, 0x29, 0x02, 0x24, 0x20, RTC_24_HOURS }, 1709164800 },
+		{ { 0, 0, 0, 0x29, 0x02, 0x25, 0x20, RTC_24_HOURS }, 0 },
+		{ { 0, 0, 0, 0x29, 0x02, 0x00, 0x21, RTC_24_HOURS }, 0 },
+		{ { 0, 0, 0x24, 0x01, 0x01, 0x26, 0x20, RTC_24_HOURS }, 0 },
+		{ { 0, 0, 0, 0x01, 0x01, 0x26, 0x20, 0 }, 0 },
+		{ { 0, 0, 0, 0x01, 0x13, 0x26, 0x20, RTC_24_HOURS }, 0 },
+		{ { 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff }, 0 },
+		{ { 0 }, 0 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
+		assert_int_equal(rtc_seconds(&cases[i].r), cases[i].s);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(finds_files), cmocka_unit_test(damaged_archive), cmocka_unit_test(elf_images),
-		cmocka_unit_test(damaged_elf), cmocka_unit_test(objects),
+		cmocka_unit_test(damaged_elf), cmocka_unit_test(objects), cmocka_unit_test(clock_registers),
 	};
 
 	return cmocka_run_group_tests_name("ckptserver", tests, NULL, NULL);

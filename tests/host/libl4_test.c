@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <setjmp.h>
 #include <cmocka.h>
 
@@ -26,6 +27,7 @@
 #include <l4/sigma0.h>
 #include <l4/pagefault.h>
 #include <l4/arch.h>
+#include <l4/date.h>
 #include <l4/threadinfo.h>
 #include <l4/amd64/compat.h>
 
@@ -49,6 +51,7 @@
 #define vsnprintf own_vsnprintf
 #include "libl4/string.c"
 #include "libl4/print.c"
+#include "libl4/date.c"
 #undef memcpy
 #undef memmove
 #undef memset
@@ -737,6 +740,22 @@ static void numbers(void **state)
 		}
 }
 
+/* As the C library has it: every day of 800 years, at odd times. */
+static void dates(void **state)
+{
+	(void)state;
+	for (time_t t = 0; t < 800ll * 365 * 86400; t += 86400 + 4177) {
+		struct L4_Date d = L4_DateOf((unsigned long)t);
+		struct tm tm;
+
+		gmtime_r(&t, &tm);
+		assert_int_equal(d.year, tm.tm_year + 1900);
+		assert_int_equal(d.month, tm.tm_mon + 1);
+		assert_int_equal(d.day, tm.tm_mday);
+		assert_int_equal(d.hour * 3600 + d.minute * 60 + d.second, tm.tm_hour * 3600 + tm.tm_min * 60 + tm.tm_sec);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -747,7 +766,7 @@ int main(void)
 		cmocka_unit_test(exchange_registers), cmocka_unit_test(thread_info), cmocka_unit_test(stack_survives),
 		cmocka_unit_test(kip_accessors), cmocka_unit_test(formatting), cmocka_unit_test(formatting_limits),
 		cmocka_unit_test(output), cmocka_unit_test(memory_functions), cmocka_unit_test(string_functions),
-		cmocka_unit_test(numbers),
+		cmocka_unit_test(numbers), cmocka_unit_test(dates),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
