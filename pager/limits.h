@@ -13,6 +13,8 @@
 #define LIMIT_NAMES             256
 #define LIMIT_SHARES            256
 #define LIMIT_MIRROR_DEPTH      8               /* mirrors of mirrors followed by one fault */
+#define LIMIT_VOLATILE_PAGES    1024            /* of the store, for regions that are zero after a recovery … */
+#define LIMIT_VOLATILE_SHARE    16              /* … but no more than one page in so many */
 #define LIMIT_WORKERS           6               /* faults that may wait for the disk at a time */
 
 /* Thread numbers: 128 is the pager itself, workers follow, tasks get chunks. */

@@ -67,6 +67,8 @@ static int init(void)
 	if (!store_init())
 		return 0;
 	object_init(&store_mem);
+	if (store_init_volatile())
+		object_init_volatile(&volatile_mem, volatile_first);
 	if (!fault_init() || !worker_init())
 		return 0;
 	(void)names_register("console", L4_GlobalId(L4_CONSOLE_TNO, 1));

@@ -75,7 +75,7 @@ static void piece_gone(const struct region *piece)
 }
 
 /* Memory comes in pieces, each an object with one extent of the store: so a fragmented store can still serve large requests. */
-static long pieces_map(struct request *r, uint64_t at, uint64_t end, unsigned rights)
+static long pieces_map(struct request *r, uint64_t at, uint64_t end, unsigned rights, enum object_heap heap)
 {
 	long error = TASK_OK;
 
@@ -83,7 +83,7 @@ static long pieces_map(struct request *r, uint64_t at, uint64_t end, unsigned ri
 		struct region region = { .rights = rights };
 		uint64_t size = end - at < PIECE_BYTES ? end - at : PIECE_BYTES;
 
-		error = task_object(r->task, size / MEM_PAGE, &region.object);
+		error = task_object(r->task, size / MEM_PAGE, heap, &region.object);
 		if (!error)
 			error = region_place(r, &region, at, size);
 		at += size;
@@ -94,7 +94,8 @@ static long pieces_map(struct request *r, uint64_t at, uint64_t end, unsigned ri
 long request_map(struct request *r)
 {
 	uint64_t address = r->mr[1], size = size_round(r->mr[2]), end;
-	unsigned rights = rights_word(r->mr[3]);
+	unsigned rights = rights_word(r->mr[3] & ~(L4_Word_t)TASK_VOLATILE);
+	enum object_heap heap = r->mr[3] & TASK_VOLATILE ? OBJECT_VOLATILE : OBJECT_PERSISTENT;
 	long error = size && rights ? address_choose(r->task, &address, size) : TASK_E_INVAL;
 
 	if (error)
@@ -102,7 +103,7 @@ long request_map(struct request *r)
 	if (!region_free(&r->task->map, address, address + size))
 		return TASK_E_EXISTS;
 	end = address + size;
-	error = pieces_map(r, address, end, rights);
+	error = pieces_map(r, address, end, rights, heap);
 	if (error) {
 		cutting = r->task;
 		(void)region_cut(&store_mem, &r->task->map, address, end, piece_gone);
@@ -133,7 +134,7 @@ long request_share_create(struct request *r)
 		return TASK_E_INVAL;
 	if (share_find(name))
 		return TASK_E_EXISTS;
-	error = task_object(r->task, size / MEM_PAGE, &object);
+	error = task_object(r->task, size / MEM_PAGE, OBJECT_PERSISTENT, &object);
 	if (error)
 		return error;
 	object->shared = 1;

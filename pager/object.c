@@ -10,13 +10,34 @@
 
 #define BITS_PER_PAGE (MEM_PAGE * 8)
 
-static struct mem *mem;
+static struct mem *mem;                 /* of persistent objects, and of all tables */
+static struct { struct mem *mem; uint32_t first; } heaps[OBJECT_HEAPS];
 static struct pool pool;
 
 void object_init(struct mem *m)
 {
 	mem = m;
+	heaps[OBJECT_PERSISTENT].mem = m;
 	pool_init(&pool, m, sizeof(struct object));
+}
+
+void object_init_volatile(struct mem *m, uint32_t first)
+{
+	heaps[OBJECT_VOLATILE].mem = m;
+	heaps[OBJECT_VOLATILE].first = first;
+}
+
+/* Its first page in the store, or MEM_NONE. */
+static uint32_t extent_create(uint32_t pages, enum object_heap heap)
+{
+	uint32_t first = heaps[heap].mem ? mem_alloc(heaps[heap].mem, pages) : MEM_NONE;
+
+	return first == MEM_NONE ? MEM_NONE : heaps[heap].first + first;
+}
+
+static void extent_delete(const struct object *o)
+{
+	mem_free(heaps[o->heap].mem, o->first - heaps[o->heap].first, o->pages);
 }
 
 static uint32_t bits_pages(const struct object *o)
@@ -49,7 +70,7 @@ static void bits_delete(struct object *o)
 	mem_free(mem, first, count);
 }
 
-struct object *object_create(uint32_t pages, uint64_t owner)
+struct object *object_create(uint32_t pages, uint64_t owner, enum object_heap heap)
 {
 	struct object *o = pool_alloc(&pool);
 
@@ -58,14 +79,15 @@ struct object *object_create(uint32_t pages, uint64_t owner)
 	o->refs = 1;
 	o->pages = pages;
 	o->owner = owner;
-	o->first = mem_alloc(mem, pages);
+	o->heap = (uint8_t)heap;
+	o->first = extent_create(pages, heap);
 	if (o->first == MEM_NONE)
 		goto no_extent;
 	if (!bits_create(o))
 		goto no_bits;
 	return o;
 no_bits:
-	mem_free(mem, o->first, pages);
+	extent_delete(o);
 no_extent:
 	pool_free(&pool, o);
 	return NULL;
@@ -101,7 +123,7 @@ void object_put(struct object *o)
 		return;
 	content_discard(o, 0, o->pages);
 	bits_delete(o);
-	mem_free(mem, o->first, o->pages);
+	extent_delete(o);
 	if (o->owner)
 		object_released(o->owner, o->pages);
 	pool_free(&pool, o);

@@ -18,17 +18,24 @@ struct object {
 	uint32_t touched;               /* bits set */
 	uint64_t owner;                 /* task id charged, or 0 */
 	uint8_t shared;                 /* may be in several tasks: content is not dropped by one's unmap */
+	uint8_t heap;                   /* which pages it is made of */
 	const uint8_t *bytes;           /* initial content: file bytes, or NULL */
 	uint64_t skew, length;          /* where they begin in the object, and how many */
 	uint64_t *bits;                 /* one per page: given out since the object was made */
 	uint64_t inline_bits[OBJECT_INLINE_BITS / 64];
 };
 
+enum object_heap { OBJECT_PERSISTENT, OBJECT_VOLATILE, OBJECT_HEAPS };
+
 /* Once, before any other. */
 void object_init(struct mem *mem);
 
+/* Volatile objects are made of the pages of mem, of which page 0 is page `first` of the store. Without this call there
+ * is no room for them. */
+void object_init_volatile(struct mem *mem, uint32_t first);
+
 /* A new object with one reference, or NULL (no room). Charges nobody: that is the caller's. */
-struct object *object_create(uint32_t pages, uint64_t owner);
+struct object *object_create(uint32_t pages, uint64_t owner, enum object_heap heap);
 
 void object_get(struct object *object);
 

@@ -73,7 +73,8 @@ struct object *program_text(struct program *program, unsigned segment)
 	struct object *object = program->text[segment];
 
 	if (!object) {
-		object = object_create((uint32_t)program->image.segment[segment].pages, 0);
+		object = object_create((uint32_t)program->image.segment[segment].pages, 0,
+				       OBJECT_PERSISTENT);
 		if (!object)
 			return NULL;
 		program_source(program, segment, object);

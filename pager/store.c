@@ -12,6 +12,7 @@
 #include <l4/space.h>
 #include <l4/task.h>
 
+#include "limits.h"
 #include "object.h"
 #include "say.h"
 
@@ -20,7 +21,8 @@
 #define BUSY_US         500             /* ask a busy server again after this */
 #define BY_HAND         64              /* pages that are rather made zero here than asked for again */
 
-struct mem store_mem;
+struct mem store_mem, volatile_mem;
+uint32_t volatile_first;
 
 static const uint8_t *archive;
 static size_t archive_size;
@@ -103,6 +105,26 @@ int store_init(void)
 	mem_init(&store_mem, (void *)(place * MEM_PAGE), 0, (uint32_t)end);
 	give(0, end);
 	say("store pages=%u free=%u archive bytes=%u", end, (unsigned long)store_mem.free, archive_size);
+	return 1;
+}
+
+/* One range, for all volatile regions of all tasks: the server knows a few ranges only, and for good. */
+int store_init_volatile(void)
+{
+	static struct mem_block metadata[LIMIT_VOLATILE_PAGES];
+	uint32_t pages = store_mem.total / LIMIT_VOLATILE_SHARE;
+
+	if (pages > LIMIT_VOLATILE_PAGES)
+		pages = LIMIT_VOLATILE_PAGES;
+	volatile_first = pages ? mem_alloc(&store_mem, pages) : MEM_NONE;
+	if (volatile_first == MEM_NONE)
+		return 0;
+	if (L4_VolatileStore(volatile_first * MEM_PAGE, pages * MEM_PAGE) != L4_CKPT_OK) {
+		mem_free(&store_mem, volatile_first, pages);
+		return 0;
+	}
+	mem_init(&volatile_mem, metadata, volatile_first * MEM_PAGE, pages);
+	mem_add(&volatile_mem, 0, pages);
 	return 1;
 }
 

@@ -12,9 +12,16 @@
 #include "mem.h"
 
 extern struct mem store_mem;
+/* Pages that the checkpoint server does not save: zero after each recovery. Page 0 is page volatile_first of the
+ * store. */
+extern struct mem volatile_mem;
+extern uint32_t volatile_first;
 
 /* Once. 0: the KIP describes no memory that can be used. */
 int store_init(void);
+
+/* Set volatile_mem up, after store_init. 0: there is no such memory here (another sigma0, or no room). */
+int store_init_volatile(void);
 
 /* Where the boot archive stands; *size 0: there is none. */
 const uint8_t *store_archive(size_t *size);

@@ -77,13 +77,13 @@ void object_released(uint64_t owner, uint32_t pages)
 		task->pages -= pages;
 }
 
-long task_object(struct task *task, L4_Word_t pages, struct object **object)
+long task_object(struct task *task, L4_Word_t pages, enum object_heap heap, struct object **object)
 {
 	long error = pages < MEM_NONE ? task_charge(task, pages) : TASK_E_LIMIT;
 
 	if (error)
 		return error;
-	*object = object_create((uint32_t)pages, task->id);
+	*object = object_create((uint32_t)pages, task->id, heap);
 	if (*object)
 		return TASK_OK;
 	task->pages -= pages;
@@ -113,7 +113,7 @@ static long segment_add(struct task *task, struct program *program, unsigned i)
 		if (!object)
 			return TASK_E_NOMEM;
 	} else {
-		error = task_object(task, s->pages, &object);
+		error = task_object(task, s->pages, OBJECT_PERSISTENT, &object);
 		if (error)
 			return error;
 		program_source(program, i, object);
@@ -125,7 +125,7 @@ static long stack_add(struct task *task, const struct task_spawn *spawn, L4_Word
 {
 	struct object *object;
 	uint32_t last = TASK_STACK_PAGES - 1;
-	long error = task_object(task, TASK_STACK_PAGES, &object);
+	long error = task_object(task, TASK_STACK_PAGES, OBJECT_PERSISTENT, &object);
 
 	if (error)
 		return error;

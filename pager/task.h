@@ -71,6 +71,6 @@ long task_wait_for(struct task *by, struct thread *thread, L4_Word_t id, long *s
 long task_charge(struct task *task, L4_Word_t pages);
 
 /* Make an object for a task, charged to it. Errors TASK_E_LIMIT, TASK_E_NOMEM. */
-long task_object(struct task *task, L4_Word_t pages, struct object **object);
+long task_object(struct task *task, L4_Word_t pages, enum object_heap heap, struct object **object);
 
 #endif

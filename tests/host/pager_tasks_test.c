@@ -610,6 +610,38 @@ static void limits_hold(void **state)
 	assert_int_equal(kernel_threads, 0);
 }
 
+/* It comes from its own pages, and all of it comes back. */
+static void volatile_memory(void **state)
+{
+	static struct mem_block metadata[8];
+	static struct mem pool;
+	struct task *a = start_task();
+	L4_ThreadId_t ta = some_thread(a);
+	uint32_t first;
+	L4_Word_t at;
+
+	(void)state;
+	assert_int_equal(REQUEST(ta, TASK_MAP, 0, 4096, 6 | TASK_VOLATILE), TASK_E_NOMEM);
+	first = mem_alloc(&store_mem, 8);
+	mem_init(&pool, metadata, (uintptr_t)mem_pointer(&store_mem, first), 8);
+	mem_add(&pool, 0, 8);
+	object_init_volatile(&pool, first);
+	assert_int_equal(REQUEST(ta, TASK_MAP, 0, 3 * 4096, 6 | TASK_VOLATILE), 0);
+	at = answer.result;
+	assert_int_equal(pool.free, 5);
+	assert_in_range(region_find(&a->map, at)->object->first, first, first + 5);
+	assert_int_equal(REQUEST(ta, TASK_MAP, 0, 8 * 4096, 6 | TASK_VOLATILE), TASK_E_NOMEM);
+	assert_int_equal(REQUEST(ta, TASK_MAP, 0, 4096, 6 | 16), TASK_E_INVAL);
+	assert_int_equal(REQUEST(ta, TASK_UNMAP, at, 3 * 4096), 0);
+	assert_int_equal(pool.free, 8);
+	assert_int_equal(REQUEST(ta, TASK_MAP, 0, 8 * 4096, 6 | TASK_VOLATILE), 0);
+	task_end(a, 0);
+	assert_int_equal(pool.free, 8);
+	assert_true(mem_consistent(&pool));
+	object_init_volatile(NULL, 0);
+	mem_free(&store_mem, first, 8);
+}
+
 static void refused_by_the_kernel(void **state)
 {
 	struct task *a = start_task();
@@ -720,7 +752,7 @@ int main(void)
 		cmocka_unit_test(mirrors_three_deep),
 		cmocka_unit_test(names_and_shares),
 		cmocka_unit_test(limits_hold),
-		cmocka_unit_test(refused_by_the_kernel),
+		cmocka_unit_test(volatile_memory), cmocka_unit_test(refused_by_the_kernel),
 		cmocka_unit_test(random_life),
 	};
 

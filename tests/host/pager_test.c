@@ -118,7 +118,7 @@ static void mem_gives_each_page_once(void **state)
 static void object_fill_covers_the_file_bytes(void **state)
 {
 	static const uint8_t file[10000];
-	struct object *o = object_create(4, 7);
+	struct object *o = object_create(4, 7, OBJECT_PERSISTENT);
 	struct object_fill f;
 
 	(void)state;
@@ -149,9 +149,9 @@ static void object_big_bits(void **state)
 	struct object *o;
 
 	(void)state;
-	object_put(object_create(1, 0));        /* the pool's page */
+	object_put(object_create(1, 0, OBJECT_PERSISTENT));        /* the pool's page */
 	before = mem.free;
-	o = object_create(1000, 0);
+	o = object_create(1000, 0, OBJECT_PERSISTENT);
 	for (uint32_t i = 0; i < 1000; i += 3)
 		object_touch(o, i);
 	assert_int_equal(o->touched, 334);
@@ -161,7 +161,7 @@ static void object_big_bits(void **state)
 	assert_int_equal(o->touched, 330);
 	object_put(o);
 	assert_int_equal(mem.free, before);
-	assert_null(object_create(PAGES, 0));
+	assert_null(object_create(PAGES, 0, OBJECT_PERSISTENT));
 	assert_int_equal(mem.free, before);
 }
 
@@ -191,7 +191,7 @@ static void regions_follow_the_model(void **state)
 
 	(void)state;
 	memset(model, 0, sizeof model);
-	object_put(object_create(1, 7));
+	object_put(object_create(1, 7, OBJECT_PERSISTENT));
 	before = mem.free;
 	for (int step = 0; step < 20000; step++) {
 		uint64_t first = rnd() % 500, count = 1 + rnd() % 12, i;
@@ -201,7 +201,7 @@ static void regions_follow_the_model(void **state)
 			int taken = 0;
 			long error;
 
-			r.object = object_create((uint32_t)count + 3, 7);
+			r.object = object_create((uint32_t)count + 3, 7, OBJECT_PERSISTENT);
 			if (!r.object)
 				continue;
 			r.source = 3;

@@ -45,7 +45,7 @@
 #define TASK_THREAD_CREATE      0x5006  /* ip, sp, pager, flags → thread */
 #define TASK_THREAD_DELETE      0x5007  /* thread (0: the caller; then never answered) */
 #define TASK_THREAD_PRIORITY    0x5008  /* thread, priority */
-#define TASK_MAP                0x5009  /* address or 0, size, rights → address */
+#define TASK_MAP                0x5009  /* address or 0, size, rights (and TASK_VOLATILE) → address */
 #define TASK_UNMAP              0x500a  /* address, size */
 #define TASK_SHARE_CREATE       0x500b  /* address or 0, size, rights, name → address */
 #define TASK_SHARE_ATTACH       0x500c  /* address or 0, rights, name → address, size */
@@ -206,6 +206,11 @@ long task_thread_priority(L4_ThreadId_t thread, L4_Word_t priority);
  * pager chooses (from the arena); on success it holds the region's address. New memory reads as zero.
  * E_INVAL (misaligned, reserved range), E_EXISTS (overlaps a region), E_LIMIT, E_NOMEM. */
 long task_map(L4_Word_t size, L4_Word_t rights, L4_Word_t *address);
+
+/* Added to the rights of task_map: memory that is not saved by checkpoints, and zero after each recovery: for what can be
+ * made again, and should be then (caches, secrets). All tasks together have 4 MiB of it, because it stays in the
+ * machine's memory as long as that runs (E_NOMEM). */
+#define TASK_VOLATILE           8
 
 /* Give back whole pages: every region or part of one within the range; memory that nobody shares is freed.
  * E_INVAL, E_LIMIT (cutting a region in two needs one more). A range that holds nothing is no error. */
