@@ -12,6 +12,7 @@ enum chaos_event {
 	CHAOS_NO_BUFFER,        /* pretend that no staging buffer is free (while one is in use) */
 	CHAOS_SNAPSHOT,         /* take a snapshot now */
 	CHAOS_EVICT,            /* evict a kernel object, drop a clean page */
+	CHAOS_NO_ROOM,          /* pretend that a page may not become dirty now */
 	CHAOS_PROTECT,          /* take write permission back from a dirty frame */
 	CHAOS_EVENTS
 };

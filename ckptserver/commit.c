@@ -17,6 +17,7 @@
 #include "pages.h"
 #include "pending.h"
 #include "reclaim.h"
+#include "room.h"
 #include "server.h"
 #include "snapshot.h"
 #include "wall.h"
@@ -34,7 +35,9 @@
 struct record record;
 struct commit_counters commit_count;
 
-enum state { IDLE, BEGIN, WRITING, ABANDON, STORING };
+#define RELIEFS         2u              /* commits until what one drops is free */
+
+enum state { IDLE, BEGIN, WRITING, ABANDON, STORING, RELIEF };
 
 static struct {
 	struct store *st;
@@ -49,6 +52,11 @@ static struct {
 	uint64_t committed_tsc;         /* the last commit, or the beginning of this boot */
 	uint64_t start_tsc;
 	struct record record;           /* of the commit under way */
+	struct record last;             /* of the last generation, if there is one */
+	bool mixed;                     /* the store has something of a snapshot that was not committed */
+	uint64_t early_committed;       /* cow.early at the last commit: later ones are in no generation */
+	bool relieving;                 /* the commit under way is a RELIEF */
+	unsigned reliefs;               /* that may still be made */
 	struct store_op commit, drop;
 	bool drop_busy, commit_busy;
 	/* Early writing. */
@@ -60,9 +68,12 @@ static struct {
 
 #define LOOKS_SHARE     1024u
 
-void commit_use(struct store *st)
+void commit_use(struct store *st, const void *last)
 {
 	c.st = st;
+	if (last)
+		memcpy(&c.last, last, sizeof c.last);
+	c.reliefs = RELIEFS;
 	c.committed_tsc = rdtsc();
 }
 
@@ -134,6 +145,15 @@ static void append(char *text, size_t size, const char *fmt, ...)
 	va_end(ap);
 }
 
+static void append_room(char *text, size_t size)
+{
+	struct store_stats s;
+
+	store_stats(c.st, &s);
+	append(text, size, " dirty=%lu free=%lu used=%lu held=%lu waiting=%lu", cow.dirty - cow.dead - cow.passed, s.free, s.used, s.held,
+	       cow.throttled);
+}
+
 /* The same complaint is made again only after a while. */
 static void complain(const char *what, int status, struct where w)
 {
@@ -150,6 +170,8 @@ static void complain(const char *what, int status, struct where w)
 		append(place, sizeof place, " op=flush");
 	else if (status == STORE_EIO)
 		append(place, sizeof place, " op=%s block=%lu", f->op == BLK_READ ? "read" : "write", f->block);
+	else if (status == STORE_FULL)
+		append_room(place, sizeof place);
 	else if (w.block)
 		append(place, sizeof place, " block=%lu", w.block);
 	if (w.page)
@@ -216,6 +238,10 @@ void commit_tick(void)
 			cow_retry_failed();
 		writer_wake();
 	}
+	if (cow.throttled) {
+		room_tick(rdtsc());
+		cow_serve_throttled();
+	}
 }
 
 /* ---- Success ----------------------------------------------------------------------------------- */
@@ -244,9 +270,18 @@ static void commit_done(struct store_op *op)
 		return;
 	}
 	c.state = IDLE;
-	c.complaint = STORE_OK;
 	writer_tick(0);
 	report();
+	if (c.relieving) {
+		c.relieving = false;
+		snapshot_put_off(0);
+		return;
+	}
+	c.complaint = STORE_OK;
+	c.last = c.record;
+	c.mixed = false;
+	c.early_committed = cow.early;
+	c.reliefs = RELIEFS;
 	if (c.failures)
 		log_line("[ckpt] resumed gen=%lu uncommitted_ms=%lu failures=%u", store_generation(c.st),
 			 time_us(rdtsc() - c.committed_tsc) / 1000, c.failures);
@@ -254,6 +289,46 @@ static void commit_done(struct store_op *op)
 	c.committed_tsc = rdtsc();
 	pending_commit(snapshot_number(), true);
 	snapshot_committed();
+}
+
+/* ---- Room ---------------------------------------------------------------------------------------- */
+
+/* Only the last generation as it was may be committed again: nothing of a later snapshot must be in the store. */
+static bool relieve(void)
+{
+	if (!c.reliefs || c.mixed || cow.early != c.early_committed || !store_generation(c.st))
+		return false;
+	c.reliefs--;
+	c.start_tsc = rdtsc();
+	c.relieving = true;
+	c.state = RELIEF;
+	writer_wake();
+	return true;
+}
+
+bool commit_room(void)
+{
+	c.failed = false;
+	if (room_for_snapshot())
+		return true;
+	if (!relieve()) {
+		fail("snapshot", STORE_FULL, (struct where){ 0 });
+		snapshot_put_off(c.retry_us);
+	}
+	return false;
+}
+
+void commit_space_given(bool dropped)
+{
+	uint64_t soon = rdtsc() + time_ticks(RETRY_US);
+
+	if (dropped)
+		c.reliefs = RELIEFS;
+	if (c.complaint != STORE_FULL || c.retry_tsc <= soon)
+		return;
+	c.retry_us = RETRY_US;
+	c.retry_tsc = soon;
+	snapshot_put_off(RETRY_US);
 }
 
 /* ---- Units --------------------------------------------------------------------------------------- */
@@ -284,6 +359,21 @@ static bool unit_drop(const struct discard_range *r)
 	return true;
 }
 
+static bool start_commit(void)
+{
+	int status;
+
+	c.state = STORING;
+	c.commit.done = commit_done;
+	c.commit_busy = true;
+	status = store_commit(c.st, &c.commit);
+	if (status != STORE_PENDING) {
+		c.commit.status = status;
+		commit_done(&c.commit);
+	}
+	return true;
+}
+
 /* The clock is read here, not in the pause: what a program has read before the snapshot is less, so after a
  * recovery the clock never goes back. */
 static bool unit_begin(void)
@@ -299,7 +389,19 @@ static bool unit_begin(void)
 		return false;
 	}
 	c.state = WRITING;
+	c.mixed = true;
 	return true;
+}
+
+static bool unit_relief(void)
+{
+	int status = store_begin(c.st, (const uint8_t *)&c.last);
+
+	if (status != STORE_OK) {
+		fail("begin", status, (struct where){ 0 });
+		return false;
+	}
+	return start_commit();
 }
 
 static bool unit_write(void)
@@ -324,15 +426,7 @@ static bool unit_write(void)
 	}
 	if (!cow_snapshot_saved())
 		return false;
-	c.state = STORING;
-	c.commit.done = commit_done;
-	c.commit_busy = true;
-	status = store_commit(c.st, &c.commit);
-	if (status != STORE_PENDING) {
-		c.commit.status = status;
-		commit_done(&c.commit);
-	}
-	return true;
+	return start_commit();
 }
 
 /* Nothing else is to be done: dirty pages are written early. Reads come first, unless it is for them. */
@@ -345,6 +439,8 @@ static bool unit_clean(void)
 	if (c.looks < LOOKS_SHARE || now < c.clean_not_before || snapshot_near(now))
 		return false;
 	if (!reclaim_short() && disk_in_flight() > cow.busy)
+		return false;
+	if (!room_for_early())
 		return false;
 	c.looks -= LOOKS_SHARE;
 	return cow_clean_unit(c.st);
@@ -363,17 +459,7 @@ static bool unit_abandon(void)
 
 static bool unit_store_again(void)
 {
-	int status;
-
-	if (c.commit_busy)
-		return false;
-	c.commit_busy = true;
-	status = store_commit(c.st, &c.commit);
-	if (status != STORE_PENDING) {
-		c.commit.status = status;
-		commit_done(&c.commit);
-	}
-	return true;
+	return c.commit_busy ? false : start_commit();
 }
 
 bool commit_unit(void)
@@ -396,6 +482,8 @@ bool commit_unit(void)
 		return unit_abandon() || more;
 	case STORING:
 		return unit_store_again() || more;
+	case RELIEF:
+		return unit_relief() || more;
 	}
 	return more;
 }

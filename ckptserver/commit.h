@@ -9,6 +9,9 @@
  *                                       each time up to a bound, or as soon as the disk is back
  *   WRITING -> ABANDON -> IDLE          [commit_unit] the partition is full: the pages are dirty again, for a later
  *                                       snapshot, when something may have been given up
+ *   IDLE -> RELIEF -> STORE -> IDLE     [relieve] there is no room for a snapshot: the last generation is committed once
+ *                                       more, as it is, so that those that nobody wants any more go. It takes two such
+ *                                       commits until their blocks are free
  *
  * While this is not IDLE no snapshot is taken. A failure harms nothing durable, and the system runs on.
  */
@@ -46,8 +49,9 @@ _Static_assert(sizeof(struct record) == STORE_USER_BYTES, "fills the store's rec
 
 extern struct record record;            /* of the running system */
 
-/* The store to commit to. Without it the system is not persistent. */
-void commit_use(struct store *st);
+/* The store to commit to. Without it the system is not persistent. last: the record of its generation; NULL: nothing was
+ * ever committed. */
+void commit_use(struct store *st, const void *last);
 struct store *commit_store(void);
 bool commit_persistent(void);
 uint64_t commit_generation(void);       /* last committed */
@@ -55,6 +59,13 @@ uint64_t commit_boot(void);             /* boot number; 0 if not persistent */
 
 /* A snapshot was taken; tsc: when. In constant time. */
 void commit_snapshot(uint64_t tsc);
+
+/* May a snapshot be taken now: is there room on the partition for what is dirty? If not, that is seen to, and a later
+ * call may succeed. Only while commit_idle. */
+bool commit_room(void);
+/* Space may have been given back: if that is what is missing, a snapshot is tried again soon. dropped: a generation was,
+ * and its space comes only with another commit. */
+void commit_space_given(bool dropped);
 
 /* One unit of work. True if there is more to do now. */
 bool commit_unit(void);

@@ -11,6 +11,7 @@
 #include "log.h"
 #include "objcheck.h"
 #include "reclaim.h"
+#include "room.h"
 #include "server.h"
 #include "volatile.h"
 
@@ -37,7 +38,13 @@ static struct fifo free_list, copied, failed;
 static struct { int status; uint64_t key, block; } last_failure;
 
 static pfn_t dirty_head[2], dirty_tail[2];      /* by epoch & 1; newest first */
-static pfn_t wait_head, wait_tail;      /* postponed */
+
+struct waiting { pfn_t head, tail; };
+
+static struct waiting postponed;        /* for a buffer */
+static struct waiting throttled;        /* for room */
+
+#define SERVE_MAX       64u             /* throttled pages served at a time */
 
 /* ---- Lists ----------------------------------------------------------------------------------- */
 
@@ -96,6 +103,10 @@ static void make_dirty(pfn_t f)
 {
 	list_add(f, epoch_now);
 	cow.dirty++;
+	if (page_of(f)->flags & PG_DEAD)
+		cow.dead++;
+	else
+		room_dirty();
 }
 
 static bool is_snap(const struct page *p)
@@ -162,24 +173,28 @@ static uint16_t buffer_get(bool spare)
 	return b;
 }
 
-bool cow_take(pfn_t f)
+enum taken { TAKEN, NO_BUFFER, NO_ROOM };
+
+static enum taken take(pfn_t f)
 {
 	struct page *p = page_of(f);
 
+	if (p->epoch != epoch_now && room_short(p->key))
+		return NO_ROOM;
 	if (is_snap(p) && passed_by(p)) {
 		pass_by(f);
 	} else if (is_snap(p)) {
 		uint16_t b = buffer_get(true);
 
 		if (!b)
-			return false;
+			return NO_BUFFER;
 		copy_out(f, b);
 		fifo_put(&copied, b);
 		cow.copies++;
 	}
 	if (p->epoch != epoch_now)
 		make_dirty(f);
-	return true;
+	return TAKEN;
 }
 
 /* Counts the time that the waiters until now have waited. */
@@ -192,44 +207,119 @@ static void waiters_changed(void)
 	since = now;
 }
 
-static void postpone(pfn_t f)
+bool cow_take(pfn_t f)
 {
-	struct page *p = page_of(f);
+	return take(f) == TAKEN;
+}
 
-	if (p->flags & PG_POSTPONED)
-		return;
-	p->flags |= PG_POSTPONED;
-	p->wait_next = 0;
-	if (wait_head)
-		page_of(wait_tail)->wait_next = f;
+static void wait_put(struct waiting *list, pfn_t f)
+{
+	page_of(f)->flags |= PG_POSTPONED;
+	page_of(f)->wait_next = 0;
+	if (list->head)
+		page_of(list->tail)->wait_next = f;
 	else
-		wait_head = f;
-	wait_tail = f;
-	waiters_changed();
-	cow.waiting++;
-	cow.postponed++;
+		list->head = f;
+	list->tail = f;
+}
+
+static pfn_t wait_get(struct waiting *list)
+{
+	pfn_t f = list->head;
+
+	list->head = page_of(f)->wait_next;
+	page_of(f)->flags &= (uint8_t)~PG_POSTPONED;
+	return f;
 }
 
 bool cow_writable(pfn_t f)
 {
-	if (!cow_take(f)) {
-		postpone(f);
-		return false;
+	enum taken t = take(f);
+
+	if (t == TAKEN) {
+		fc_push(L4_FC_WRITABLE, f, 0);
+		return true;
 	}
-	fc_push(L4_FC_WRITABLE, f, 0);
-	return true;
+	if (page_of(f)->flags & PG_POSTPONED)
+		return false;
+	if (t == NO_BUFFER) {
+		wait_put(&postponed, f);
+		cow.waiting++;
+		cow.postponed++;
+	} else {
+		wait_put(&throttled, f);
+		cow.throttled++;
+		cow.throttles++;
+	}
+	return false;
 }
 
-/* Without a disk nobody else wants the content. The frame may be writable in this epoch, so the kernel must look
- * again before the next write to it. */
+void cow_serve_throttled(void)
+{
+	for (unsigned i = 0; i < SERVE_MAX && throttled.head; i++) {
+		pfn_t f = wait_get(&throttled);
+
+		cow.throttled--;
+		if (cow_writable(f))
+			continue;
+		if (throttled.head && throttled.tail == f)
+			cow.throttles--;        /* the same one, still */
+		break;
+	}
+}
+
+bool cow_unthrottle(pfn_t f)
+{
+	pfn_t before = 0;
+
+	for (pfn_t at = throttled.head; at; before = at, at = page_of(at)->wait_next) {
+		if (at != f)
+			continue;
+		if (before)
+			page_of(before)->wait_next = page_of(f)->wait_next;
+		else
+			throttled.head = page_of(f)->wait_next;
+		if (throttled.tail == f)
+			throttled.tail = before;
+		page_of(f)->flags &= (uint8_t)~PG_POSTPONED;
+		cow.throttled--;
+		return true;
+	}
+	return false;
+}
+
+void cow_revive(pfn_t f)
+{
+	struct page *p = page_of(f);
+
+	if (p->flags & PG_DEAD && p->epoch == epoch_now) {
+		cow.dead--;
+		room_dirty();
+	}
+	p->flags &= (uint8_t)~(PG_DEAD | PG_DOOMED);
+}
+
+/* The frame may be writable in this epoch, so the kernel must look again before the next write to it. */
 static void forget(pfn_t f)
 {
 	if (page_of(f)->epoch) {
 		list_remove(f);
+		not_passed(page_of(f));
 		cow.dirty--;
+		cow.dead -= (page_of(f)->flags & PG_DEAD) != 0;
 	}
 	fc_now(L4_FC_PROTECT, f, 0);
 	page_drop(f);
+}
+
+bool cow_forget(pfn_t f)
+{
+	const struct page *p = page_of(f);
+
+	if (is_snap(p) || p->buf)
+		return false;
+	forget(f);
+	return true;
 }
 
 void cow_discard(pfn_t f)
@@ -237,7 +327,7 @@ void cow_discard(pfn_t f)
 	struct page *p = page_of(f);
 
 	p->flags &= (uint8_t)~(PG_SUPPLIED | PG_MAPPED);
-	if (!commit_persistent()) {
+	if (!commit_persistent()) {     /* nobody else wants the content */
 		forget(f);
 		return;
 	}
@@ -245,9 +335,13 @@ void cow_discard(pfn_t f)
 		p->flags |= PG_DOOMED;
 		return;
 	}
+	if (p->flags & PG_DEAD)
+		return;
 	p->flags |= PG_DEAD;
 	not_passed(p);
-	if (!p->epoch)
+	if (p->epoch)
+		cow.dead++;
+	else
 		make_dirty(f);
 }
 
@@ -258,6 +352,7 @@ void cow_snapshot(void)
 		epoch_now = 2;
 	cow.snap = cow.dirty;
 	cow.dirty = cow.passed = 0;
+	cow.dead = 0;
 }
 
 bool cow_anything(void)
@@ -274,11 +369,9 @@ bool cow_snapshot_saved(void)
 
 static void serve_postponed(void)
 {
-	while (wait_head && free_list.head) {
-		pfn_t f = wait_head;
+	while (postponed.head && free_list.head) {
+		pfn_t f = wait_get(&postponed);
 
-		wait_head = page_of(f)->wait_next;
-		page_of(f)->flags &= (uint8_t)~PG_POSTPONED;
 		waiters_changed();
 		cow.waiting--;
 		if (page_of(f)->flags & (PG_DEAD | PG_DOOMED))

@@ -25,6 +25,9 @@ struct cow_counters {
 	uint64_t waited;                /* sum of their waits, time-stamp ticks */
 	uint64_t early;                 /* pages written before their snapshot */
 	bool     early_failed;          /* cow_early_failed */
+	uint64_t dead;                  /* of the dirty pages: discarded, so they take no room */
+	uint64_t throttled;             /* pages whose writers wait for room on the partition (room.h) */
+	uint64_t throttles;             /* how many have had to */
 	unsigned buffers, busy, failed;
 };
 extern struct cow_counters cow;
@@ -33,16 +36,28 @@ extern struct cow_counters cow;
 bool cow_init(unsigned buffers);
 
 /* Somebody is to write to this page: it becomes DIRTY and the kernel is told. False: no buffer is free for the
- * old content; the kernel is told as soon as there is one. */
+ * old content, or no room on the partition; the kernel is told as soon as there is. */
 bool cow_writable(pfn_t f);
 
 /* The same without patience and without telling the kernel: the caller itself gives the page new content.
  * False: not now. */
 bool cow_take(pfn_t f);
 
+/* Answers writers that wait for room, some at a time, if there is any now. */
+void cow_serve_throttled(void);
+/* Nobody waits for room for this page any more. False: nobody did. */
+bool cow_unthrottle(pfn_t f);
+
+/* A discarded page, taken, is wanted again. */
+void cow_revive(pfn_t f);
+
 /* The page's content is no longer wanted: it is a hole from the next snapshot on. Its frame goes when that
  * is committed. The kernel and the clients hold no reference to it any more. */
 void cow_discard(pfn_t f);
+
+/* The same of a page that will be removed from the store with its range: its frame goes at once. False: not now, for
+ * what it contained is still to be saved. */
+bool cow_forget(pfn_t f);
 
 /* All dirty pages are the snapshot. In constant time. */
 void cow_snapshot(void);

@@ -4,6 +4,7 @@
 #include "discard.h"
 
 #include <l4/ckpt.h>
+#include <l4/framecontrol.h>
 #include <stddef.h>
 
 #include "commit.h"
@@ -11,9 +12,10 @@
 #include "kobj.h"
 #include "pages.h"
 #include "reclaim.h"
+#include "server.h"
 #include "snapshot.h"
 
-#define RANGES          64u
+#define RANGES          1024u           /* between two commits; a full partition may keep them waiting for long */
 
 static struct {
 	struct discard_range range[2][RANGES];
@@ -28,8 +30,9 @@ static bool remember(uint32_t client, uint64_t first, uint64_t end)
 
 	if (!commit_persistent())
 		return true;
-	if (last && last->client == client && last->end == first) {
-		last->end = end;
+	if (last && last->client == client && last->first <= first && last->end >= first) {
+		if (last->end < end)
+			last->end = end;
 		return true;
 	}
 	if (n == RANGES)
@@ -38,18 +41,24 @@ static bool remember(uint32_t client, uint64_t first, uint64_t end)
 	return true;
 }
 
-/* False: it is on its way from the disk, or waits for a buffer. */
+/* The page's range will be removed. False: it is on its way from the disk, or waits for a buffer. */
 static bool give_up(pfn_t f)
 {
 	struct page *p = page_of(f);
 
+	/* Who waits for room looks again, and meets a fault; the frame must not stay writable. */
+	if (p->flags & PG_POSTPONED && cow_unthrottle(f)) {
+		fc_push(L4_FC_WRITABLE, f, 0);
+		fc_push(L4_FC_PROTECT, f, 0);
+	}
 	if (p->flags & (PG_LOADING | PG_POSTPONED))
 		return false;
 	if (p->flags & (PG_DEAD | PG_DOOMED))
 		return true;
 	if (p->flags & PG_MAPPED)
 		reclaim_unmap(f);
-	cow_discard(f);
+	if (!cow_forget(f))
+		cow_discard(f);
 	return true;
 }
 
@@ -62,16 +71,18 @@ uint64_t discard_request(L4_ThreadId_t client, uint64_t first, uint64_t bytes)
 		return L4_CKPT_DENIED;
 	if ((first | bytes) & (PAGE_BYTES - 1) || bytes > L4_CKPT_RANGE_MAX || first >> 47)
 		return L4_CKPT_BAD_REQUEST;
+	/* First of all: from here on the old content of the pages is not read any more. */
+	if (!remember(space, vpn, end)) {
+		snapshot_want();
+		return L4_CKPT_BUSY;
+	}
 	for (uint64_t v = vpn; v < end; v++) {
 		pfn_t f = page_find(KEY(space, v));
 
 		if (f && !give_up(f))
 			return L4_CKPT_BUSY;
 	}
-	if (!remember(space, vpn, end)) {
-		snapshot_want();
-		return L4_CKPT_BUSY;
-	}
+	commit_space_given(false);
 	return L4_CKPT_OK;
 }
 
@@ -100,6 +111,11 @@ static bool hides(unsigned which, uint64_t key)
 bool discard_hides(uint64_t key)
 {
 	return (d.count[0] && hides(0, key)) || (d.count[1] && hides(1, key));
+}
+
+bool discard_pending(void)
+{
+	return d.count[d.fresh];
 }
 
 void discard_snapshot(void)

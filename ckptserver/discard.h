@@ -31,6 +31,9 @@ void discard_saved(uint32_t client, uint64_t first, uint64_t end);
 /* Is the disk's content of this page given up already? */
 bool discard_hides(uint64_t key);
 
+/* Will the next snapshot remove ranges? */
+bool discard_pending(void);
+
 /* A snapshot: what was remembered belongs to it. In constant time. */
 void discard_snapshot(void);
 /* The next range of the snapshot whose removal the store has not been asked for, or NULL. */

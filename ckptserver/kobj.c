@@ -216,7 +216,8 @@ static void fresh(uint32_t obj)
 	defer(obj, DEFER_NOTHING);              /* a discard that waited for a frame was of its earlier life */
 	if (p->flags & PG_SUPPLIED)
 		return;                         /* asked for twice */
-	p->flags = (uint8_t)((p->flags & ~(PG_DEAD | PG_DOOMED)) | PG_SUPPLIED | PG_USED);
+	cow_revive(f);
+	p->flags |= PG_SUPPLIED | PG_USED;
 	page_zero(page_data(f));
 	fc_push(L4_FC_SUPPLY_FRESH, obj, f);
 }

@@ -150,7 +150,7 @@ static L4_Time_t patience(uint64_t now, bool log_waits)
 	if (log_waits && us > LOG_RETRY_US)
 		us = LOG_RETRY_US;
 	/* While a commit is under way the writer's priority rises with every tick, whoever else runs. */
-	if ((load_retry_wanted() || kobj_deferred() || !commit_idle() || disk_wants_tick()) && us > TICK_US)
+	if ((load_retry_wanted() || cow.throttled || kobj_deferred() || !commit_idle() || disk_wants_tick()) && us > TICK_US)
 		us = TICK_US;
 	return us ? L4_TimePeriod(us) : L4_ZeroTime;
 }

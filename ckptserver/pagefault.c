@@ -56,7 +56,7 @@ enum send_result pagefault_answer(struct pending *p)
 	if (page->flags & (PG_DEAD | PG_DOOMED)) {
 		if (!cow_take(f))
 			return SEND_LATER;
-		page->flags &= (uint8_t)~(PG_DEAD | PG_DOOMED);
+		cow_revive(f);
 		page_zero(page_data(f));
 		fc_push(L4_FC_WRITABLE, f, 0);
 	} else if (p->rights & L4_RIGHT_W && page->epoch != epoch_now && !(page->flags & PG_POSTPONED)) {

@@ -310,7 +310,7 @@ void recover(const void *archive, uint64_t bytes)
 		begin_new(archive, bytes);
 		return;
 	}
-	commit_use(st);
+	commit_use(st, mount.generation ? mount.user : NULL);
 	record.boot = store_boot_number(st);
 	if (mount.generation != 0 && options.resume != RESUME_NONE) {
 		resume(st);

@@ -12,6 +12,7 @@
 #include "chaos.h"
 #include "commit.h"
 #include "cow.h"
+#include "discard.h"
 #include "io.h"
 #include "log.h"
 #include "loop.h"
@@ -81,13 +82,15 @@ bool snapshot_due(uint64_t tsc)
 		return false;
 	if (cow.busy)                           /* early writes: no more are begun when it is near, so soon */
 		return false;
-	if (!cow_anything() && !pending_saves()) {   /* nothing has changed: the last one is as good */
+	if (!cow_anything() && !discard_pending() && !pending_saves()) {    /* nothing has changed: the last one is as good */
 		s.wanted = false;
 		if (tsc >= s.next_tsc)
 			s.next_tsc = tsc + time_ticks(options.interval_us);
 		return false;
 	}
-	return s.wanted || (options.interval_us && tsc >= s.next_tsc) || chaos_roll(CHAOS_SNAPSHOT);
+	if (!s.wanted && !(options.interval_us && tsc >= s.next_tsc) && !chaos_roll(CHAOS_SNAPSHOT))
+		return false;
+	return commit_room();
 }
 
 void snapshot_committed(void)

@@ -25,7 +25,7 @@ void snapshot_committed(void);
 
 /* Is it time, or is one wanted? Nothing should be begun that it would have to wait for. */
 bool snapshot_near(uint64_t tsc);
-/* Can it be taken now, and is it time? Called once per turn of the message loop. */
+/* Can it be taken now, is it time, and is there room for one? Called once per turn of the message loop. */
 bool snapshot_due(uint64_t tsc);
 /* Takes it, unless something must be answered first, or nothing is dirty. entry: time-stamp counter when the
  * fault thread began to run. */

@@ -9,6 +9,7 @@
 #include "pagefault.h"
 #include "reclaim.h"
 #include "recover.h"
+#include "room.h"
 #include "server.h"
 #include "snapshot.h"
 
@@ -44,5 +45,9 @@ void stats_get(struct L4_CkptStat *s)
 		.threads = recover_result.threads,
 		.recovered = recover_result.generation,
 		.stopped = kobj_stopped,
+		.failing_us = commit_failing_us(),
+		.unpromised = room_unpromised(),
+		.throttled = cow.throttled,
+		.throttles = cow.throttles,
 	};
 }

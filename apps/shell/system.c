@@ -113,6 +113,11 @@ void command_stat(int count, char **word)
 		      s.checkpoints ? s.bytes_total / 4096 / s.checkpoints : 0);
 	L4_TermPrintf("copies      %lu pages were written to while being saved, %lu had to wait\n", s.copies, s.postponed);
 	L4_TermPrintf("disk        %lu of %lu KiB free, %lu pages read back\n", s.store_free * 4, s.store_blocks * 4, s.reads);
+	if (s.failing_us)
+		print_time("failing     for ", s.failing_us, "\n");
+	if (s.unpromised || s.throttles)
+		L4_TermPrintf("room        for %lu dirty pages there is none on the partition; writers to %lu wait, to %lu had to\n",
+			      s.unpromised, s.throttled, s.throttles);
 	if (s.stopped)
 		L4_TermPrintf("stopped     %lu threads, because their saved state was damaged\n", s.stopped);
 }

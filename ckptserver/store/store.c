@@ -449,6 +449,7 @@ void store_stats(const struct store *st, struct store_stats *out)
 	out->used = st->used;
 	out->held = space_held(st);
 	out->free = st->blocks ? space_free(st) : 0;
+	out->slush = st->blocks ? space_slush(st) : 0;
 	out->reserved = st->reserved;
 	out->index_blocks = st->index_blocks;
 	out->generation = st->last.generation;

@@ -289,6 +289,7 @@ struct store_stats {
 	uint64_t used;                  /* in the current state: pages, index, maps, tables */
 	uint64_t held;                  /* kept only by earlier generations (an upper bound) */
 	uint64_t free;                  /* blocks - used - held */
+	uint64_t slush;                 /* of the free ones, so many only commits and removals may take */
 	uint64_t reserved;              /* pages promised */
 	uint64_t index_blocks;          /* index nodes and directory pages in the current state */
 	uint64_t generation, boot;

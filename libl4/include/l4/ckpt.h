@@ -72,6 +72,10 @@ struct L4_CkptStat {
 	unsigned long threads;          /* threads recovered at this boot */
 	unsigned long recovered;        /* generation recovered at this boot; 0: genesis */
 	unsigned long stopped;          /* threads stopped because their saved state was damaged */
+	unsigned long failing_us;       /* since a checkpoint first could not be written, with none good after it; 0: all is well */
+	unsigned long unpromised;       /* dirty pages that the partition has no room for */
+	unsigned long throttled;        /* pages whose writers wait for room on the partition */
+	unsigned long throttles;        /* how many have had to */
 };
 
 /* The present boot number: 1 at genesis, one more at each boot. Does not block. */
