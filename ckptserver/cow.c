@@ -197,14 +197,15 @@ static enum taken take(pfn_t f)
 	return TAKEN;
 }
 
-/* Counts the time that the waiters until now have waited. */
-static void waiters_changed(void)
+/* Called before the number of waiters changes, too: counts what they have waited until now. */
+uint64_t cow_waited(void)
 {
-	static uint64_t since;
+	static uint64_t since, waited;
 	uint64_t now = rdtsc();
 
-	cow.waited += cow.waiting * (now - since);
+	waited += cow.waiting * (now - since);
 	since = now;
+	return waited;
 }
 
 bool cow_take(pfn_t f)
@@ -244,6 +245,7 @@ bool cow_writable(pfn_t f)
 		return false;
 	if (t == NO_BUFFER) {
 		wait_put(&postponed, f);
+		cow_waited();
 		cow.waiting++;
 		cow.postponed++;
 	} else {
@@ -372,7 +374,7 @@ static void serve_postponed(void)
 	while (postponed.head && free_list.head) {
 		pfn_t f = wait_get(&postponed);
 
-		waiters_changed();
+		cow_waited();
 		cow.waiting--;
 		if (page_of(f)->flags & (PG_DEAD | PG_DOOMED))
 			continue;               /* discarded meanwhile: nobody waits */

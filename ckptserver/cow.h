@@ -22,7 +22,6 @@ struct cow_counters {
 	uint64_t copies;                /* copied because somebody wrote to them */
 	uint64_t postponed;             /* answers that had to wait for a buffer */
 	uint64_t waiting;               /* of these, still waiting */
-	uint64_t waited;                /* sum of their waits, time-stamp ticks */
 	uint64_t early;                 /* pages written before their snapshot */
 	bool     early_failed;          /* cow_early_failed */
 	uint64_t dead;                  /* of the dirty pages: discarded, so they take no room */
@@ -70,6 +69,9 @@ bool cow_snapshot_saved(void);
 
 /* One unit of writing: gives the store one page. False: nothing to do now. */
 bool cow_write_unit(struct store *st);
+
+/* The sum of all waits for a buffer until now, in time-stamp ticks. */
+uint64_t cow_waited(void);
 
 /* One unit of early writing, while no commit is under way: the page that has been dirty longest becomes clean, unless
  * somebody has written to it since its last turn. What is written is reachable from the next commit on. False: nothing

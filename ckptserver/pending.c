@@ -36,6 +36,14 @@ unsigned pending_count(void)
 	return used;
 }
 
+bool pending_waits(uint64_t key)
+{
+	for (uint16_t i = active; i; i = table[i].next)
+		if (table[i].kind == PENDING_FAULT && table[i].key == key)
+			return true;
+	return false;
+}
+
 bool pending_saves(void)
 {
 	return saves;

@@ -48,6 +48,8 @@ void pending_retry(void);
 void pending_reply(L4_ThreadId_t client, uint64_t label, unsigned count, const uint64_t *words);
 
 unsigned pending_count(void);
+/* Does a page fault wait for this page? */
+bool pending_waits(uint64_t key);
 /* Does anybody wait for a commit? */
 bool pending_saves(void);
 

@@ -3,6 +3,8 @@
  * number of operations in flight, the others waiting in a list through the pages themselves. A page has its frame, in state
  * PG_LOADING, from the moment somebody asks for it, so it is asked for once.
  *
+ * Read-ahead: pages of clients only, by the window at read_ahead. A page read ahead that cannot be read is forgotten.
+ *
  * Second chance: a page of a client was used if the processor has set the accessed bit of one of its mappings since the hand
  * came by last (Unmap without rights reads and clears them; pages are asked in batches). The kernel's objects have no such
  * bits: one was used if it was supplied or has become stale since (PG_USED), which every epoch makes it; an object that
@@ -25,6 +27,11 @@
 #include "writer.h"
 
 #define LOADS           64u
+#define LOADS_DEMAND    16u             /* of these, so many are left to reads that somebody waits for */
+#define STREAMS         8u              /* readers in sequence that are told apart */
+#define STREAM_GAP      8u              /* pages that a sequence may leave out, for they are in memory */
+#define AHEAD_MIN       4u
+#define AHEAD_MAX       32u
 #define LOW_MAX         256u            /* free frames below which clean pages are dropped: an eighth of all, at most this */
 #define STEPS           64u             /* frames looked at per message */
 #define STEPS_URGENT    1024u
@@ -34,12 +41,15 @@
 struct load_counters load_count;
 
 static struct store_op load[LOADS];
+static bool ahead[LOADS];               /* nobody has asked for that page yet */
+static unsigned loads_free;
 static struct store_op *free_load;
 static bool loads_linked;
 static pfn_t queue_head, queue_tail, retry_head;
 static uint64_t hand;
 static pfn_t kept;
 static bool wanting;                    /* somebody was refused a frame since the last retry */
+static uint64_t wanting_since, waited;
 static struct {
 	pfn_t page[BATCH];
 	unsigned n;
@@ -216,6 +226,11 @@ bool reclaim_short(void)
 	return commit_persistent() && frames_free() < low_water();
 }
 
+uint64_t reclaim_waited(void)
+{
+	return waited + (wanting ? rdtsc() - wanting_since : 0);
+}
+
 bool reclaim_wanted(void)
 {
 	return wanting;
@@ -227,6 +242,7 @@ void reclaim_some(void)
 		writer_wake();                  /* dirty pages are to become clean: cow_clean_unit, or the commit under way */
 	if (wanting && frames_free() > reserve_of(KEY(CLIENT_KERNEL + 1, 0))) {
 		wanting = false;
+		waited += rdtsc() - wanting_since;
 		kobj_retry();
 		pending_retry();
 	}
@@ -240,6 +256,8 @@ pfn_t frame_get(uint64_t key, bool zero)
 	if (!f && search(STEPS_URGENT, BATCH))
 		f = page_new(key, zero, reserve);
 	if (!f) {
+		if (!wanting)
+			wanting_since = rdtsc();
 		wanting = true;
 		load_count.no_frame++;
 		writer_wake();
@@ -249,12 +267,17 @@ pfn_t frame_get(uint64_t key, bool zero)
 
 /* ---- Reading --------------------------------------------------------------------------------- */
 
+static void load_put(struct store_op *op)
+{
+	op->owner = free_load;
+	free_load = op;
+	loads_free++;
+}
+
 static void link_loads(void)
 {
-	for (unsigned i = 0; i < LOADS; i++) {
-		load[i].owner = free_load;
-		free_load = &load[i];
-	}
+	for (unsigned i = 0; i < LOADS; i++)
+		load_put(&load[i]);
 	loads_linked = true;
 }
 
@@ -321,30 +344,34 @@ static void queue_run(void);
 static void load_done(struct store_op *op)
 {
 	pfn_t f = (pfn_t)(virt_to_phys(op->buf) >> 12);
+	uint64_t key = page_of(f)->key;
 
-	op->owner = free_load;
-	free_load = op;
-	load_over(f, op->status, op->block);
+	load_put(op);
+	/* Only who needs a page is to hear that it cannot be read. */
+	if (op->status != STORE_OK && ahead[op - load] && !(page_of(f)->flags & PG_DOOMED) && !pending_waits(key))
+		page_drop(f);
+	else
+		load_over(f, op->status, op->block);
 	queue_run();
 }
 
 /* Starts one read. The result if it was immediate, else STORE_PENDING. */
-static int load_issue(pfn_t f)
+static int load_issue(pfn_t f, bool is_ahead)
 {
 	struct store_op *op = free_load;
 	uint64_t key = page_of(f)->key;
 	int status;
 
 	free_load = op->owner;
+	loads_free--;
+	ahead[op - load] = is_ahead;
 	op->client = KEY_CLIENT(key);
 	op->vpn = KEY_VPN(key);
 	op->buf = page_data(f);
 	op->done = load_done;
 	status = store_read(commit_store(), op);
-	if (status != STORE_PENDING) {
-		op->owner = free_load;
-		free_load = op;
-	}
+	if (status != STORE_PENDING)
+		load_put(op);
 	return status;
 }
 
@@ -355,10 +382,59 @@ static void queue_run(void)
 		int status;
 
 		queue_head = page_of(f)->wait_next;
-		status = load_issue(f);
+		status = load_issue(f, false);
 		if (status != STORE_PENDING)
 			load_over(f, status, 0);
 	}
+}
+
+/* Reads the page of the store if it is there, for nobody yet. False: not now. */
+static bool load_ahead(uint64_t key)
+{
+	const struct store_op *op = free_load;
+	pfn_t f;
+	int status;
+
+	if (loads_free <= LOADS_DEMAND || frames_free() <= low_water() / 2)
+		return false;
+	if (page_find(key) || discard_hides(key))
+		return true;
+	f = page_new(key, false, reserve_of(key));
+	if (!f)
+		return false;
+	page_of(f)->flags |= PG_LOADING;
+	status = load_issue(f, true);
+	if (status == STORE_PENDING) {
+		load_count.ahead++;
+		return true;
+	}
+	page_of(f)->flags &= (uint8_t)~PG_LOADING;
+	if (status != STORE_OK || op->hole)
+		page_drop(f);
+	return true;
+}
+
+/* Who reads one page after the other: each time he must wait, more of what follows is read. */
+static void read_ahead(uint64_t key)
+{
+	static struct { uint64_t next; unsigned window; } stream[STREAMS];
+	static unsigned oldest;
+
+	for (unsigned i = 0; i < STREAMS; i++) {
+		unsigned n = stream[i].window;
+
+		if (key - stream[i].next > STREAM_GAP)
+			continue;
+		stream[i].window = n < AHEAD_MAX ? 2 * n : n;
+		stream[i].next = key + 1 + n;
+		for (uint64_t k = key + 1; k <= key + n; k++)
+			if (!load_ahead(k))
+				break;
+		return;
+	}
+	stream[oldest].next = key + 1;
+	stream[oldest].window = AHEAD_MIN;
+	oldest = (oldest + 1) % STREAMS;
 }
 
 enum load_result load_start(uint64_t key)
@@ -379,9 +455,12 @@ enum load_result load_start(uint64_t key)
 		queue_put(f);
 		return LOAD_WAIT;
 	}
-	status = load_issue(f);
-	if (status == STORE_PENDING)
+	status = load_issue(f, false);
+	if (status == STORE_PENDING) {
+		if (KEY_CLIENT(key) != CLIENT_KERNEL)
+			read_ahead(key);
 		return LOAD_WAIT;
+	}
 	if (status == STORE_OK) {
 		page_of(f)->flags &= (uint8_t)~PG_LOADING;
 		load_count.reads++;

@@ -29,6 +29,8 @@ unsigned long reclaim_accesses(pfn_t f);
 void reclaim_some(void);
 /* The stock is low: dirty pages should be made clean without regard to anything else. */
 bool reclaim_short(void);
+/* Time in which somebody waited for a frame, in time-stamp ticks. */
+uint64_t reclaim_waited(void);
 /* Somebody waits for a frame. */
 bool reclaim_wanted(void);
 
@@ -43,6 +45,7 @@ bool load_retry_wanted(void);
 struct load_counters {
 	uint64_t reads, damaged, dropped, evicted;
 	uint64_t no_frame;              /* times that somebody had to wait for a frame */
+	uint64_t ahead;                 /* pages read because their neighbours were */
 };
 extern struct load_counters load_count;
 

@@ -49,5 +49,12 @@ void stats_get(struct L4_CkptStat *s)
 		.unpromised = room_unpromised(),
 		.throttled = cow.throttled,
 		.throttles = cow.throttles,
+		.postponed_us = time_us(cow_waited()),
+		.frame_waits = load_count.no_frame,
+		.frame_wait_us = time_us(reclaim_waited()),
+		.dropped = load_count.dropped,
+		.evicted = load_count.evicted,
+		.early = cow.early,
+		.ahead = load_count.ahead,
 	};
 }

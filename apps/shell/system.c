@@ -89,6 +89,14 @@ static void print_commits(const struct L4_CkptStat *s)
 		L4_TermPrintf("committed   nothing yet\n");
 }
 
+static void print_waits(unsigned long count, unsigned long us, const char *what)
+{
+	if (!count)
+		return (void)L4_TermPrintf("nobody had to wait for %s\n", what);
+	L4_TermPrintf("%lu had to wait for %s, ", count, what);
+	print_time("", us, "\n");
+}
+
 void command_stat(int count, char **word)
 {
 	struct L4_CkptStat s;
@@ -111,7 +119,13 @@ void command_stat(int count, char **word)
 	L4_TermPrintf("%lu pages, %lu KiB\n", s.pages_last, s.bytes_last / 1024);
 	L4_TermPrintf("            %lu KiB in this boot, %lu pages a checkpoint on average\n", s.bytes_total / 1024,
 		      s.checkpoints ? s.bytes_total / 4096 / s.checkpoints : 0);
-	L4_TermPrintf("copies      %lu pages were written to while being saved, %lu had to wait\n", s.copies, s.postponed);
+	L4_TermPrintf("copies      %lu pages were written to while being saved; ", s.copies);
+	print_waits(s.postponed, s.postponed_us, "a buffer");
+	L4_TermPrintf("memory      %lu of %lu KiB free, %lu KiB written since the last snapshot; ", s.frames_free * 4, s.frames * 4,
+		      s.frames_dirty * 4);
+	print_waits(s.frame_waits, s.frame_wait_us, "memory");
+	L4_TermPrintf("paging      %lu pages dropped, %lu objects of threads paged out, %lu pages written early, %lu read ahead\n",
+		      s.dropped, s.evicted, s.early, s.ahead);
 	L4_TermPrintf("disk        %lu of %lu KiB free, %lu pages read back\n", s.store_free * 4, s.store_blocks * 4, s.reads);
 	if (s.failing_us)
 		print_time("failing     for ", s.failing_us, "\n");

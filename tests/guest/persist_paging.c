@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause
- * harness: memory=64M disk=1G options=ckpt.frames=3000 timeout=150
+ * harness: memory=64M disk=1G options=ckpt.frames=2000,ckpt.buffers=24 timeout=150
  *
  * Property: memory is as large as the partition, not as the machine's RAM. A working set of several times the frames there are
  * is filled, changed at random and swept, by a thread of the root space and by one of another space whose memory comes through
  * a pager, while checkpoints go on. After the kill every page has the content of one instant. Guards dropping and reading
- * back of clean pages, early writing of dirty ones, volatile and discarded ranges on disk.
+ * back of clean pages, read-ahead, early writing of dirty ones, the bound on copies.
  *
  * The working set is a multiple of the frames there are, so memory= and ckpt.frames= decide how large it is.
  */
@@ -122,8 +122,10 @@ static void working_set_setup(void)
 static void working_set_check(void)
 {
 	struct L4_CkptStat stat;
+	word began = test_now_us();
 
 	sweep(0, pages);
+	test_note("first sweep, milliseconds", (test_now_us() - began) / 1000);
 	stranger_done = 2;
 	change_some(0, pages / 2, 99);
 	sweep(0, pages / 2);
@@ -135,9 +137,45 @@ static void working_set_check(void)
 	test_note("pages of the working set", pages);
 	test_note("frames", stat.frames);
 	test_note("pages read back", stat.reads);
+	test_note("of them ahead", stat.ahead);
+	EXPECT_GE(stat.ahead, pages / 4);
+	test_note("waits for a frame", stat.frame_waits);
+	test_note("microseconds in which somebody waited for one", stat.frame_wait_us);
+	EXPECT_GE(stat.dropped, pages / 2);
+}
+
+/* ---- A pool of buffers that is empty --------------------------------------------------------------------------- */
+
+#define BUSY_PAGES      400
+#define BUSY_US         30000000UL
+
+/* Writes to the same pages all the time: while they are being saved each write needs a buffer for the old content. There are
+ * a few only, so writers wait; nothing fails, and the wait is told. */
+static void empty_pool(void)
+{
+	word *busy = test_pages(BUSY_PAGES), rounds = 0, bad = 0, end = test_now_us() + BUSY_US;
+	struct L4_CkptStat stat;
+
+	do {
+		for (word i = 0; i < BUSY_PAGES; i++) {
+			bad += busy[i * WORDS] != rounds || busy[i * WORDS + WORDS - 1] != rounds;
+			busy[i * WORDS] = busy[i * WORDS + WORDS - 1] = rounds + 1;
+		}
+		rounds++;
+		if (rounds % 16 == 0)
+			test_sleep_us(1000);
+		EXPECT_EQ(L4_CheckpointInfo(&stat), L4_CKPT_OK);
+	} while (!stat.postponed && test_now_us() < end);
+	EXPECT_EQ(bad, 0);
+	EXPECT_GE(stat.postponed, 1);
+	EXPECT_GE(stat.postponed_us, 1);
+	EXPECT_EQ(stat.failures, 0);
+	test_note("waits for a buffer", stat.postponed);
+	test_note("microseconds that they took", stat.postponed_us);
 }
 
 const struct test tests[] = {
 	{ .name = "a working set larger than memory", .setup = working_set_setup, .run = working_set_check },
+	{ .name = "writers wait when no buffer is free", .run = empty_pool },
 	{ 0 }
 };

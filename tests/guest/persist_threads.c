@@ -20,7 +20,7 @@ const char test_suite[] = "persist_threads";
 #define UTCBS_LOG2      22
 #define STACK           512
 #define STACK_MARK      0x5afe57ac
-#define EACH_US         1000            /* between two wakeups, on average */
+#define EACH_US         2000            /* between two wakeups, on average */
 #define LATE_US         (60000 * MS)    /* a machine that is busy may be late, but not for ever */
 
 struct sleeper {

@@ -76,6 +76,13 @@ struct L4_CkptStat {
 	unsigned long unpromised;       /* dirty pages that the partition has no room for */
 	unsigned long throttled;        /* pages whose writers wait for room on the partition */
 	unsigned long throttles;        /* how many have had to */
+	unsigned long postponed_us;     /* what the `postponed` have waited, all together */
+	unsigned long frame_waits;      /* times that a fault, or the kernel for an object, found no free frame */
+	unsigned long frame_wait_us;    /* time in which somebody waited for one */
+	unsigned long dropped;          /* clean pages dropped for others */
+	unsigned long evicted;          /* objects taken back from the kernel */
+	unsigned long early;            /* pages written before the snapshot that they are in */
+	unsigned long ahead;            /* pages read because their neighbours were */
 };
 
 /* The present boot number: 1 at genesis, one more at each boot. Does not block. */
