@@ -179,8 +179,8 @@ static bool parse_ckpt(struct options *o, struct word w)
 	if (word_cut(&w, "store="))
 		return parse_size(w, &o->store_pages);
 	if (word_cut(&w, "require=")) {
-		o->require = word_is(w, "yes");
-		return o->require || word_is(w, "no");
+		o->require = word_is(w, "yes") ? REQUIRE_YES : word_is(w, "no") ? REQUIRE_NO : REQUIRE_OURS;
+		return o->require != REQUIRE_OURS || word_is(w, "ours");
 	}
 	if (word_cut(&w, "fault="))
 		return parse_fault(o, w);

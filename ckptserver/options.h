@@ -13,6 +13,7 @@
 #include <stdint.h>
 
 enum { RESUME_LATEST, RESUME_NONE, RESUME_GENERATION };
+enum { REQUIRE_OURS, REQUIRE_YES, REQUIRE_NO };         /* if a store of ours is, or may be, there; always; never */
 enum { FORMAT_EMPTY, FORMAT_NO, FORMAT_FORCE };
 enum { FAULT_NONE, FAULT_RESET, FAULT_CRASH, FAULT_HANG, FAULT_CONSOLE_CRASH, FAULT_CONSOLE_HANG };
 
@@ -22,7 +23,7 @@ struct options {
 	uint64_t resume_gen;            /* for RESUME_GENERATION */
 	int      format;                /* FORMAT_*: what may be overwritten on the partition */
 	bool     panic_exit;            /* panic.exit=yes: a crash ends the emulator instead of rebooting */
-	bool     require;               /* ckpt.require=yes: do not run without a partition */
+	int      require;               /* REQUIRE_*: when not to run without persistence */
 	uint64_t store_pages;           /* size of the root client's store at genesis, 4 KiB pages */
 	uint64_t chaos;                 /* seed; 0: no chaos */
 	uint64_t disk_timeout_us;       /* a request without an answer for that long: the disk is reset */

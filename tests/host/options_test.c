@@ -28,7 +28,7 @@ static void defaults(void **state)
 	assert_int_equal(o.interval_us, 100000);
 	assert_int_equal(o.resume, RESUME_LATEST);
 	assert_int_equal(o.format, FORMAT_EMPTY);
-	assert_false(o.require);
+	assert_int_equal(o.require, REQUIRE_OURS);
 	assert_int_equal(o.chaos, 0);
 	assert_int_equal(o.disk_timeout_us, 30000000);
 	assert_int_equal(o.fault, FAULT_NONE);
@@ -48,7 +48,7 @@ static void each_option(void **state)
 	assert_int_equal(o.resume, RESUME_GENERATION);
 	assert_int_equal(o.resume_gen, 17);
 	assert_int_equal(o.format, FORMAT_FORCE);
-	assert_true(o.require);
+	assert_int_equal(o.require, REQUIRE_YES);
 	assert_int_equal(o.store_pages, 262144);
 	assert_int_equal(o.buffers, 64);
 	assert_int_equal(o.frames, 3000);
