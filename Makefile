@@ -27,6 +27,7 @@ AR     := ar
 NASM   := nasm
 OBJCOPY := objcopy
 HOST_CC := gcc
+CLANG  := clang
 IS_CLANG := $(findstring clang,$(shell $(CC) --version 2>/dev/null))
 NPROC  := $(shell nproc)
 VERSION := $(shell git describe --always --dirty --tags 2>/dev/null || echo unknown)
@@ -111,6 +112,16 @@ TEST_SRC_perdurectl_test := $(filter-out tools/perdurectl/main.c,$(call sources,
 TEST_SRC_term_test  := apps/term/edit.c apps/term/history.c drivers/console/keyboard.c drivers/console/line.c \
 		       drivers/console/screen.c
 
+# Fuzzers: the product's files each is linked with.
+FUZZERS := $(basename $(notdir $(wildcard tests/fuzz/*.c)))
+FUZZ_SRC_store     := $(call sources,ckptserver/store)
+FUZZ_SRC_gpt       := ckptserver/gpt.c
+FUZZ_SRC_bootinfo  := boot/bootinfo.c boot/multiboot.c
+FUZZ_SRC_options   := ckptserver/options.c
+FUZZ_SRC_archive   := pager/archive.c pager/boot.c pager/elfimage.c
+FUZZ_SRC_rootimage := ckptserver/archive.c boot/uefi/elf.c
+FUZZ_SRC_stream    := $(addprefix tools/perdurectl/,cmd_import.c hash.c image.c world.c) ckptserver/gpt.c $(call sources,ckptserver/store)
+
 # ---- what there is to build --------------------------------------------------------------------------------------
 SYSTEM := $(B)/kernel.elf $(B)/kernel.sym $(B)/ckptserver
 USER   := $(addprefix $(B)/bin/,console pager $(APPS))
@@ -118,7 +129,7 @@ GUEST  := $(addprefix $(B)/tests/,$(GUEST_ONE) $(GUEST_MANY)) $(addprefix $(B)/b
 UEFI   := $(B)/BOOTX64.EFI
 RUN    := scripts/run $(if $(filter debug,$(MODE)),--debug-build)
 
-.PHONY: all run debug test test-host bench soak headers-check size iso uefi clean help setup tools FORCE
+.PHONY: all run debug test test-host fuzzers coverage bench soak headers-check size iso uefi clean help setup tools FORCE
 all: $(SYSTEM) $(USER) $(B)/archive $(GUEST) $(UEFI)
 
 help:
@@ -128,6 +139,7 @@ help:
 	@echo 'make test           every test; last line "N passed, N failed". make test-host: only those without QEMU'
 	@echo 'make bench          benchmarks into build/bench'
 	@echo 'make soak           kills, power cuts, crash states and mutants at length: [MINUTES=35] [SEED=N]'
+	@echo 'make coverage       line and branch coverage of the checkpoint store by the host tests; details in build/coverage'
 	@echo 'make iso, uefi      build/*/perdure.iso (GRUB 2, BIOS), build/*/BOOTX64.EFI'
 	@echo 'make headers-check  every header compiles by itself; make size: text size of the release kernel'
 	@echo 'make tools          build/host/perdurectl: looks into, checks and moves checkpoint partitions (tools/perdurectl)'
@@ -246,6 +258,38 @@ $(H)/$1: $(addprefix $(H)/fast/,$(addsuffix .o,tests/host/$1.c $(TEST_SRC_$1)))
 	$(Q)$(HOST_CC) $(FAST_FLAGS) $$^ -o $$@
 endef
 $(foreach t,$(HOST_FAST),$(eval $(call fast_test,$t)))
+
+# Coverage: the same tests, with counters in every branch.
+C := build/coverage
+COVERAGE_TESTS := store_test store_crash_test store_states_test cow_test kobj_test gpt_test options_test ckptserver_test
+COVERAGE_FLAGS := $(filter-out -fsanitize=% -fno-sanitize% -O1,$(HOST_FLAGS)) -O0 --coverage
+$(C)/%.c.o: %.c Makefile
+	$(call say,HOSTCC,$< (coverage))
+	@mkdir -p $(@D)
+	$(Q)$(HOST_CC) $(COVERAGE_FLAGS) -Wall -Wextra -Werror -MMD -MP -c $< -o $@
+define coverage_test
+$(C)/$1: $(addprefix $(C)/,$(addsuffix .o,tests/host/$1.c $(TEST_SRC_$1)))
+	$$(call say,HOSTLD,$1 (coverage))
+	$(Q)$(HOST_CC) $(COVERAGE_FLAGS) $$^ -lcmocka -o $$@
+endef
+$(foreach t,$(COVERAGE_TESTS),$(eval $(call coverage_test,$t)))
+coverage: $(addprefix $(C)/,$(COVERAGE_TESTS))
+	@find $(C) -name '*.gcda' -delete
+	@for t in $(filter-out %/store_states_test,$^); do STATES=600 $$t > $$t.log 2>&1 || { cat $$t.log; exit 1; }; done
+	@$(C)/store_states_test --states 4000 > $(C)/store_states_test.log || { cat $(C)/store_states_test.log; exit 1; }
+	@tests/coverage $(C)
+
+# Fuzzers: libFuzzer comes with clang.
+FUZZ_FLAGS := $(filter-out -fsanitize=%,$(HOST_FLAGS)) -fsanitize=fuzzer,address,undefined -Ipager -Itools/perdurectl -DL4_HOST_UTCB
+fuzz_sources = tests/fuzz/$1.c $(FUZZ_SRC_$1)
+define fuzzer
+$(H)/fuzz/$1: $(call fuzz_sources,$1) $(wildcard tests/fuzz/*.h ckptserver/*.h ckptserver/store/*.h) Makefile
+	$$(call say,FUZZER,$1)
+	@mkdir -p $$(@D)
+	$(Q)$(CLANG) $(FUZZ_FLAGS) -Wall -Wextra -Werror $(call fuzz_sources,$1) -o $$@
+endef
+$(foreach f,$(FUZZERS),$(eval $(call fuzzer,$f)))
+fuzzers: $(addprefix $(H)/fuzz/,$(FUZZERS))
 # Not a test but a tool of tests, run on thousands of images: optimized, without sanitizers.
 $(H)/imgcheck: tests/host/imgcheck.c $(call sources,ckptserver/store) Makefile
 	$(call say,HOSTCC,$@)
@@ -263,7 +307,7 @@ $(H)/perdurectl: $(PERDURECTL_SRC) $(wildcard tools/perdurectl/*.h ckptserver/*.
 test-host: $(addprefix $(H)/,$(HOST_TESTS))
 	@scripts/test-host $^
 test: setup
-	@$(MAKE) --no-print-directory DEBUG=0 all $(addprefix $(H)/,$(HOST_TESTS) $(HOST_TOOLS))
+	@$(MAKE) --no-print-directory DEBUG=0 all $(addprefix $(H)/,$(HOST_TESTS) $(HOST_TOOLS)) fuzzers
 	@$(MAKE) --no-print-directory DEBUG=1 all
 	@tests/run
 tools: $(addprefix $(H)/,$(HOST_TOOLS))
@@ -271,7 +315,7 @@ bench: setup
 	@$(MAKE) --no-print-directory DEBUG=0 all
 	@bench/run
 soak: setup
-	@$(MAKE) --no-print-directory DEBUG=0 all $(addprefix $(H)/,$(HOST_TESTS) $(HOST_TOOLS))
+	@$(MAKE) --no-print-directory DEBUG=0 all $(addprefix $(H)/,$(HOST_TESTS) $(HOST_TOOLS)) fuzzers
 	@$(MAKE) --no-print-directory DEBUG=1 all
 	@tests/run --soak $(MINUTES) $(if $(SEED),--seed $(SEED))
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  * boot.cfg is text: `start PROGRAM ARGUMENT…` starts a task, in the order of the lines; `#` begins a comment.
- * Words are separated by blanks. A task started here is an administrator without a parent.
+ * Words are separated by blanks (and zeros, which would end a word early). A task started here is an administrator without a parent.
  */
 #include "boot.h"
 
@@ -31,7 +31,7 @@ static void words_split(const char *line, size_t length, struct words *words)
 
 		if (c == '#')
 			length = i--;           /* the rest is a comment: end the word, if any */
-		else if (c == ' ' || c == '\t' || c == '\r') {
+		else if (c == ' ' || c == '\t' || c == '\r' || !c) {
 			words->length += (size_t)inside;        /* its NUL stands there already */
 			inside = 0;
 		} else {

@@ -191,14 +191,16 @@ uint64_t window_alloc(struct store *st)
 		w->free--;
 		block = (w->region << FMT_MAP_SHIFT) + w->word * 64 + bit;
 		n = node_find(st, block);
-		if (n && (n->state == NODE_LOADING || n->state == NODE_WRITING))
-			continue;               /* a late read of its earlier life is still under way */
+		/* A late read of its earlier life is still under way; or a damaged map calls free what is in use. */
+		if (n && ((n->state != NODE_CLEAN && n->state != NODE_BAD) || n->touched == st->serial))
+			continue;
 		node_forget(st, block);
 		if (w->page)
 			map_words(w->page)[w->word] |= 1ull << bit;
 		else
 			w->early[w->early_count++] = block;
-		st->used++;
+		if (st->used < st->blocks)      /* or mounting would refuse what a wrong count led to */
+			st->used++;
 		return block;
 	}
 }
@@ -221,7 +223,8 @@ void block_free(struct store *st, uint64_t block)
 	st->frees[at] = block;
 	st->frees_count++;
 	st->freed++;
-	st->used--;
+	if (st->used)
+		st->used--;
 }
 
 static uint64_t frees_peek(const struct store *st)

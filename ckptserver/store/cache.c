@@ -182,6 +182,7 @@ void node_forget(struct store *st, uint64_t block)
 void node_set_dirty(struct store *st, struct node *n, struct node *parent, struct fmt_ref *ref)
 {
 	n->state = NODE_DIRTY;
+	n->sum = 0;
 	n->parent = parent;
 	n->ref = ref;
 	ref->block = n->block;
@@ -246,8 +247,9 @@ int node_get(struct store *st, const struct fmt_ref *ref, enum node_kind kind, s
 		if (n->state == NODE_LOADING)
 			return STORE_PENDING;
 		st->cache_hits++;
+		/* A damaged reference may lead to a block that is here for another's sake (invariant 5). */
 		if (n->state != NODE_BAD)
-			return STORE_OK;
+			return n->sum == ref->sum ? STORE_OK : STORE_DAMAGED;
 		int status = n->status;
 		if (status == STORE_EIO && n != st->delivering)
 			node_release(st, n);

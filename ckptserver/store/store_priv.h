@@ -32,7 +32,7 @@ enum node_kind { NODE_INDEX, NODE_MAP };
 
 struct node {
 	uint64_t      block;            /* key */
-	uint64_t      sum;              /* expected (LOADING) or of the content (WRITING, FAILED) */
+	uint64_t      sum;              /* of the content, as references to it have it; 0 while DIRTY */
 	void         *data;             /* one page */
 	struct store *st;
 	struct node  *hash_next;
