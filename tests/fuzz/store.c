@@ -147,6 +147,10 @@ static void make_store(void)
 		put(st, 17, STORE_VPN_END - g, g);
 		put(st, 17, 70000ull * g, 0x7000 + g);
 		put(st, 300, 0, g);
+		if (g == 3)
+			must(store_name(st, 2, "second"));
+		if (g == 4)
+			must(store_keep(st, 2));
 		commit(st, g);
 	}
 }
@@ -283,7 +287,8 @@ static int change_and_commit(struct store *st)
 	struct store_op op = { .buf = page };
 	int status;
 
-	store_sync(st, &op, store_boot(st, &op));
+	if (store_sync(st, &op, store_boot(st, &op)) != STORE_OK)
+		abort();
 	store_reserve(st, 20);
 	memset(page, 0x5a, sizeof(page));
 	for (unsigned i = 0; i < 6; i++) {
@@ -297,6 +302,9 @@ static int change_and_commit(struct store *st)
 	store_sync(st, &op, store_remove_range(st, &op));
 	op.client = 300;
 	store_sync(st, &op, store_drop_client(st, &op));
+	store_name(st, store_generation(st), "before");
+	store_drop(st, store_generation(st) - 2);
+	store_keep(st, 2);
 	if (store_begin(st, user) != STORE_OK)
 		return STORE_EINVAL;
 	status = store_sync(st, &op, store_commit(st, &op));
@@ -309,7 +317,8 @@ static void use(void)
 {
 	struct store *st = store_make();
 	struct store_mount mount, again;
-	uint64_t kept[STORE_KEPT_MAX];
+	struct store_generation kept[STORE_KEPT_MAX];
+	struct store_op op = { 0 };
 	uint32_t count;
 
 	writes = 0;
@@ -320,14 +329,17 @@ static void use(void)
 		}
 		return;
 	}
-	count = st->kept_count;
+	count = store_generations(st, kept, STORE_KEPT_MAX);
+	if (count > STORE_KEPT_MAX)
+		abort();
 	for (uint32_t i = 0; i < count; i++)
-		kept[i] = st->kept[i].generation;
-	for (uint32_t i = 0; i < count; i++)
-		verify(st, kept[i]);
+		verify(st, kept[i].generation);
 	read_all(st);
+	for (unsigned n = 0; count > 1 && n < 60; n++, op.vpn++)
+		if (store_sync(st, &op, store_diff(st, &op, kept[1].generation, kept[0].generation)) != STORE_OK)
+			break;
 	for (uint32_t i = 0; i < count && i < 3; i++)
-		if (store_mount(st, kept[i], &again) == STORE_OK)
+		if (store_mount(st, kept[i].generation, &again) == STORE_OK)
 			read_all(st);
 	if (store_mount(st, 0, &mount) != STORE_OK)
 		abort();
