@@ -67,7 +67,7 @@ static void evict_many(void)
 	}
 }
 
-void chaos_act(void)
+static void disturb(void)
 {
 	evict_many();
 	if (!state)
@@ -87,4 +87,10 @@ void chaos_act(void)
 		if (f && page_of(f)->epoch == epoch_now && !(page_of(f)->flags & (PG_DEAD | PG_LOADING)))
 			protect(f);
 	}
+}
+
+void chaos_act(void)
+{
+	if (state || options.chaos_evict)
+		disturb();
 }

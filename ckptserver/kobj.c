@@ -312,7 +312,7 @@ void kobj_event(uint64_t word)
 }
 
 /* False: it must still wait. */
-static bool retry_slot(uint32_t slot)
+static bool __attribute__((noinline, cold)) retry_slot(uint32_t slot)
 {
 	uint32_t obj = slot_obj(slot);
 	unsigned what = defer_get(slot);

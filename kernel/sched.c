@@ -211,15 +211,21 @@ static void announce_first(void)
 	printk("[boot] first_thread tsc=%lu idle_tsc=%lu\n", now - boot_entry_tsc, idle_tsc);
 }
 
-/* t's step, which it owed. What it waited for has served its purpose if the phase is over. */
+/* t's step, which it owes. */
 static void step(struct thread *t)
 {
-	bool fault = (t->tte->kind & IPC_KIND_MASK) != IPC_NORMAL;
-
 	ipc_step(t);
 	if (unlikely(t->flags & TF_PAGE_DAMAGED))
 		sched_ready(t);
-	if (unlikely(t->flags & TF_WAITING) && !(t->flags & TF_PARKED) && !fault && !(t->tte->kind & IPC_NESTED) &&
+}
+
+/* The same for a thread in the queue for the ticket: what it waited for has served its purpose if the phase is over. */
+static rare void step_waiting(struct thread *t)
+{
+	bool fault = (t->tte->kind & IPC_KIND_MASK) != IPC_NORMAL;
+
+	step(t);
+	if (!(t->flags & TF_PARKED) && !fault && !(t->tte->kind & IPC_NESTED) &&
 	    !(t->tte->state == TS_SEND && t->flags & TF_READY))
 		ticket_leave(t);
 }
@@ -249,8 +255,12 @@ static bool dispatch(struct thread *t)
 		fault_damaged(t);
 		return false;
 	}
-	if (unlikely(t->tte->state != TS_READY || t->tte->pending || t->flags & (TF_RESTART | TF_CANCEL)))
-		step(t);
+	if (unlikely(t->tte->state != TS_READY || t->tte->pending || t->flags & (TF_RESTART | TF_CANCEL))) {
+		if (unlikely(t->flags & TF_WAITING))
+			step_waiting(t);
+		else
+			step(t);
+	}
 	if (!can_run(t))
 		return false;
 	if (ptab_prepare(&t->space->pt) < 0) {
