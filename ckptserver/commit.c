@@ -20,6 +20,7 @@
 #include "room.h"
 #include "server.h"
 #include "snapshot.h"
+#include "statehash.h"
 #include "wall.h"
 #include "writer.h"
 
@@ -420,12 +421,15 @@ static bool unit_write(void)
 
 		status = cow_failure(&w.key, &w.block);
 		fail("writing", status, w);
-		if (status == STORE_FULL)
+		if (status == STORE_FULL) {
+			statehash_abandoned();
 			c.state = ABANDON;
+		}
 		return false;
 	}
 	if (!cow_snapshot_saved())
 		return false;
+	statehash_saved();
 	return start_commit();
 }
 

@@ -13,6 +13,7 @@
 #include "reclaim.h"
 #include "room.h"
 #include "server.h"
+#include "statehash.h"
 #include "volatile.h"
 
 #define EARLY_MAX       32u             /* early writes at a time, or half the buffers: the snapshot waits for them */
@@ -123,6 +124,7 @@ static bool passed_by(const struct page *p)
 /* SNAP -> DIRTY of a page that need not be saved. */
 static void pass_by(pfn_t f)
 {
+	statehash_passed(f);
 	list_remove(f);
 	cow.snap--;
 	make_dirty(f);
@@ -141,8 +143,9 @@ static void not_passed(const struct page *p)
 static void copy_out(pfn_t f, uint16_t b)
 {
 	struct page *p = page_of(f);
+	bool snap = is_snap(p);
 
-	if (is_snap(p)) {
+	if (snap) {
 		cow.snap--;
 	} else {
 		cow.dirty--;
@@ -154,6 +157,7 @@ static void copy_out(pfn_t f, uint16_t b)
 	buffer[b].remove = p->flags & PG_DEAD;
 	if (!buffer[b].remove)
 		page_copy(buffer[b].data, page_data(f));
+	statehash_copied(f, buffer[b].remove ? NULL : buffer[b].data, snap);
 	p->buf = b;
 	if (p->flags & PG_DOOMED) {
 		p->flags = (uint8_t)((p->flags & ~PG_DOOMED) | PG_DEAD);

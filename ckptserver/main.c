@@ -36,6 +36,7 @@
 #include "residual.h"
 #include "server.h"
 #include "snapshot.h"
+#include "statehash.h"
 #include "writer.h"
 
 #define BUFFERS_PER_FRAMES      64u
@@ -214,7 +215,7 @@ int main(void)
 	time_init(boot->tsc_hz);
 	if (options.bad[0])
 		log_error("option %s is not understood", options.bad);
-	if (!pages_init(boot) || !kobj_init() || !pending_init() || !cow_init(buffer_count())) {
+	if (!pages_init(boot) || !statehash_init() || !kobj_init() || !pending_init() || !cow_init(buffer_count())) {
 		log_error("not enough memory");
 		return 1;
 	}

@@ -24,6 +24,7 @@
 #include "log.h"
 #include "pending.h"
 #include "server.h"
+#include "statehash.h"
 #include "writer.h"
 
 #define LOADS           64u
@@ -255,6 +256,8 @@ pfn_t frame_get(uint64_t key, bool zero)
 
 	if (!f && search(STEPS_URGENT, BATCH))
 		f = page_new(key, zero, reserve);
+	if (f)
+		statehash_new(f);
 	if (!f) {
 		if (!wanting)
 			wanting_since = rdtsc();
@@ -334,6 +337,8 @@ static void load_over(pfn_t f, int status, uint64_t block)
 	}
 	if (status != STORE_OK)
 		load_damaged(f, status, block);
+	else
+		statehash_loaded(f, page_data(f));
 	if (KEY_CLIENT(key) == CLIENT_KERNEL)
 		kobj_loaded((uint32_t)KEY_VPN(key), status == STORE_OK ? f : 0);
 	pending_page(key, status == STORE_OK);
@@ -464,6 +469,7 @@ enum load_result load_start(uint64_t key)
 	if (status == STORE_OK) {
 		page_of(f)->flags &= (uint8_t)~PG_LOADING;
 		load_count.reads++;
+		statehash_loaded(f, page_data(f));
 		return LOAD_NOW;
 	}
 	if (status == STORE_EIO) {

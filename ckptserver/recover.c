@@ -25,6 +25,7 @@
 #include "pages.h"
 #include "server.h"
 #include "snapshot.h"
+#include "statehash.h"
 #include "volatile.h"
 #include "wall.h"
 
@@ -344,6 +345,7 @@ static bool read_table(struct store *st, struct store_op *op)
 		op->buf = page_data(f);
 		if (read_patiently(st, op, store_read) != STORE_OK)
 			return false;
+		statehash_loaded(f, page_data(f));
 	}
 }
 

@@ -19,6 +19,7 @@
 #include "pending.h"
 #include "reclaim.h"
 #include "server.h"
+#include "statehash.h"
 #include "writer.h"
 
 #define TICK_US         20000ul         /* while something is to be tried again */
@@ -149,6 +150,7 @@ void snapshot_take(uint64_t entry)
 		return;
 	}
 	cow_snapshot();
+	statehash_snapshot(epoch_now - 1, cow.snap);
 	snapshot_count.taken++;
 	commit_snapshot(entry);
 	s.wanted = false;

@@ -174,6 +174,9 @@ int store_format(struct store *st, const uint8_t uuid[STORE_UUID_BYTES], bool fo
 int store_boot(struct store *st, struct store_op *op);
 uint64_t store_boot_number(const struct store *st);
 
+/* XXH3-64 of a page: what operations report as op->sum. */
+uint64_t store_sum(const void *page);
+
 /* ---- Reading ---------------------------------------------------------------------------------- */
 
 /* Where is (client, vpn)? Sets hole, block and sum. Immediate if the index nodes are cached. OK, DAMAGED

@@ -191,7 +191,6 @@ struct store {
 };
 
 /* ---- sum.c ---- */
-uint64_t store_sum(const void *block);                  /* XXH3-64 of 4096 bytes */
 bool     store_is_zero(const void *block);
 uint64_t sum_plain(const void *block);
 

@@ -3,7 +3,8 @@
  * exactly the content of all pages at the snapshot. A model of the kernel's frame tags writes to a page only when it was
  * told "writable" in this epoch; the store completes in random order, and sometimes fails. Pages are written early, and
  * clean ones dropped and read back: a clean page equals the store's. Volatile pages are in no snapshot, but never lost while
- * the machine runs. Guards cow.c, pages.c.
+ * the machine runs. The proof that debug builds make of it (statehash.c) agrees, and notices what it is for. Guards cow.c, pages.c,
+ * statehash.c.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -20,12 +21,13 @@
 #include "ckptserver/log.h"
 #include "ckptserver/room.h"
 #include "ckptserver/server.h"
+#include "ckptserver/statehash.h"
 #include "ckptserver/volatile.h"
 
 enum { PAGES = 96, VOLATILE = 88, CLIENT = 16, BUFFERS = 12, IN_FLIGHT = 64, ROUNDS = 400, STEPS = 300 };
 
 #define RAM_BASE        0x100000000ul   /* address sanitizer's shadow lies below it in the window */
-#define RAM_BYTES       (48ul << 20)
+#define RAM_BYTES       (96ul << 20)
 
 static uint64_t now[PAGES], expected[PAGES], disk[PAGES];       /* content: one number per page; 0: hole */
 static bool dead[PAGES];
@@ -60,6 +62,22 @@ unsigned long reclaim_accesses(pfn_t f)
 	(void)f;
 	return random() % 3 == 0 ? L4_RIGHT_W : 0;
 }
+
+static jmp_buf crash;
+static bool crash_expected;
+struct bootinfo *boot;
+
+void server_crash(const char *fmt, ...)
+{
+	(void)fmt;
+	if (!crash_expected)
+		fail_msg("%s", fmt);
+	longjmp(crash, 1);
+}
+
+/* Does the proof object to this? */
+#define OBJECTED(action) ({ volatile bool objected_ = true; crash_expected = true; \
+		if (!setjmp(crash)) { action; objected_ = false; } crash_expected = false; objected_; })
 
 bool chaos_roll(enum chaos_event e) { return e == CHAOS_NO_BUFFER && random() % 8 == 0; }
 bool commit_persistent(void) { return true; }
@@ -126,6 +144,8 @@ static void write_page(unsigned vpn)
 		*tag_of(f) = 0;
 		*(uint64_t *)page_data(f) = disk[vpn];
 		assert_int_equal(disk[vpn], now[vpn]);
+		statehash_new(f);
+		statehash_loaded(f, page_data(f));
 	}
 	if (dead[vpn]) {
 		/* Made anew after a discard, as pagefault.c and kobj.c do it. */
@@ -164,6 +184,7 @@ static void drop_page(unsigned vpn)
 
 	if (f && !page_of(f)->epoch && !page_of(f)->buf && !(page_of(f)->flags & (PG_DEAD | PG_DOOMED | PG_POSTPONED))) {
 		assert_int_equal(*(uint64_t *)page_data(f), now[vpn]);
+		statehash_dropped(f);
 		page_drop(f);
 	}
 }
@@ -191,6 +212,7 @@ static void snapshot(void)
 {
 	memcpy(expected, now, sizeof now);
 	cow_snapshot();
+	statehash_snapshot(epoch_now - 1, cow.snap);
 }
 
 static void step(void)
@@ -226,6 +248,7 @@ static void finish(void)
 		if (!flights)
 			cow_retry_failed();
 	}
+	statehash_saved();
 }
 
 static void counts_are_right(void)
@@ -286,6 +309,7 @@ static void abandoned(void **state)
 		for (int i = (int)(random() % STEPS); i; i--)
 			step();
 		failures = false;
+		statehash_abandoned();
 		while (!cow_snapshot_saved())
 			if (!cow_abandon_unit(NULL))
 				complete_one();
@@ -323,6 +347,48 @@ static void no_frame_is_lost(void **state)
 	assert_int_equal(frames_free(), before - PAGES);
 }
 
+static void begin_clean(void)
+{
+	snapshot();
+	finish();
+	write_page(1);
+	write_page(2);
+}
+
+/* The mistakes that the proof is for, each made on purpose. Afterwards the world is put right again. */
+static void the_proof_bites(void **state)
+{
+	pfn_t f;
+
+	(void)state;
+	begin_clean();
+	f = page_find(KEY(CLIENT, 1));
+	snapshot();
+	++*(uint64_t *)page_data(f);            /* written to without being copied out first */
+	assert_true(OBJECTED(statehash_copied(f, page_data(f), true)));
+	--*(uint64_t *)page_data(f);
+	finish();
+
+	begin_clean();
+	f = page_find(KEY(CLIENT, 1));
+	snapshot();
+	finish();
+	*tag_of(f) = 0;
+	++*(uint64_t *)page_data(f);            /* a write that nobody noticed */
+	assert_true(OBJECTED(statehash_dropped(f)));
+	--*(uint64_t *)page_data(f);
+
+	begin_clean();
+	assert_true(OBJECTED(statehash_snapshot(epoch_now, cow.dirty - 1)));    /* one is missing on the list */
+
+	snapshot();
+	finish();
+	write_page(1);
+	snapshot();
+	assert_true(OBJECTED(statehash_saved()));       /* a page is not copied yet */
+	finish();
+}
+
 static int set_up(void **state)
 {
 	static struct bootinfo bi;
@@ -336,14 +402,15 @@ static int set_up(void **state)
 	bi.free[0] = (struct bootinfo_range){ RAM_BASE, 64 << 12 };
 	bi.free[1] = (struct bootinfo_range){ RAM_BASE + (80 << 12), RAM_BYTES - (80 << 12) };
 	srandom(3);
-	return pages_init(&bi) && cow_init(BUFFERS) ? 0 : -1;
+	boot = &bi;
+	return pages_init(&bi) && statehash_init() && cow_init(BUFFERS) ? 0 : -1;
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(snapshot_is_a_cut), cmocka_unit_test(failures_change_nothing), cmocka_unit_test(abandoned),
-		cmocka_unit_test(no_frame_is_lost),
+		cmocka_unit_test(the_proof_bites), cmocka_unit_test(no_frame_is_lost),
 	};
 
 	return cmocka_run_group_tests_name("cow", tests, set_up, NULL);
