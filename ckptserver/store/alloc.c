@@ -4,8 +4,9 @@
  * New blocks come from one *window*, a region of 32,768 blocks (one map page) at a time. When it is opened, the
  * maps of all kept generations and the current map are OR-ed into win.busy: what is clear there may be
  * overwritten (invariant 2). The window only moves upwards within one commit, so a block that is
- * freed and was allocated in the same commit is not used again before that commit is durable: no two writes to
- * one block are ever under way (invariant 4).
+ * freed and was allocated in the same commit is not used again before that commit is durable; unless space is short:
+ * then the window begins again below, but not while a put is being written: no two writes to one block are
+ * ever under way (invariant 4).
  *
  * Opening a window makes the map path of its region DIRTY at once, with blocks from the window itself; so
  * window_alloc never recurses. Freed blocks go to a list; their bits are cleared by and by (frees_step), which
@@ -19,13 +20,26 @@
 #define WINDOW_TRIES    8u      /* reads of a region's maps that may fail before it is passed over */
 #define WINDOW_SPARE    8u      /* blocks asked for beyond the need, against those that must be passed over */
 #define WINDOW_MAPS     16u     /* maps looked at in one step */
+#define RECYCLE_MIN     (STORE_NEED_MAX + WINDOW_SPARE) /* blocks for which the window is rewound */
 
 void window_reset(struct store *st)
 {
 	st->win.region = st->win.opening = NO_REGION;
-	st->win.next_region = 0;
+	st->win.next_region = st->win.high = 0;
 	st->win.page = NULL;
 	st->win.free = 0;
+	st->recycled = 0;
+}
+
+void window_rewind(struct store *st)
+{
+	uint64_t high = st->win.high;
+
+	for (uint64_t r = 0; r < high; r++)
+		if (st->region[r] & REGION_FREED_NOW)
+			st->region[r] &= (uint8_t)~REGION_FULL;
+	window_reset(st);
+	st->win.high = high;
 }
 
 static void busy_mask(struct store *st, uint64_t region)
@@ -107,6 +121,8 @@ static int window_enter(struct store *st, uint32_t blocks, uint32_t need)
 		return STORE_PENDING;
 	w->region = w->opening;
 	w->next_region = w->region + 1;
+	if (w->high < w->next_region)
+		w->high = w->next_region;
 	w->opening = NO_REGION;
 	w->word = w->early_count = 0;
 	w->page = NULL;
@@ -159,9 +175,15 @@ int window_ensure(struct store *st, uint32_t blocks, struct node **wait)
 		while (w->next_region < st->regions && st->region[w->next_region] & (REGION_FULL | REGION_BAD))
 			w->next_region++;
 		if (w->next_region >= st->regions) {
+			if (st->recycled >= RECYCLE_MIN) {
+				window_rewind(st);
+				return STORE_AGAIN;
+			}
 			st->look_again = true;
 			return STORE_FULL;
 		}
+		if (w->next_region < w->high && st->puts_in_flight)
+			return STORE_PENDING;   /* the last one's completion goes on */
 		if (w->page)
 			st->region[w->region] |= REGION_FULL;
 		w->page = NULL;
@@ -245,12 +267,33 @@ static void frees_leak(struct store *st)
 	st->used++;
 }
 
+/* The page of the parent's map for a region. NULL: it has none; *known is false if it is damaged. */
+static int parent_page(struct store *st, uint64_t region, struct node **page, bool *known, struct node **wait)
+{
+	struct fmt_ref ref;
+	uint64_t bad;
+	int status = tree_find(st, &st->last.map, region, NODE_MAP, &ref, &bad, wait);
+
+	*page = NULL;
+	if (status == STORE_OK && ref.block)
+		status = node_get(st, &ref, NODE_MAP, page, wait);
+	*known = status == STORE_OK;
+	return status == STORE_DAMAGED ? STORE_OK : status;
+}
+
+/* A block freed that the parent does not use was allocated in this commit: nobody holds it. */
+static bool is_recycled(const struct node *parent, bool known, uint64_t bit)
+{
+	return known && !(parent && ((const uint64_t *)parent->data)[bit / 64] >> (bit % 64) & 1);
+}
+
 int frees_step(struct store *st, struct node **wait)
 {
 	uint64_t region, bad;
 	uint32_t need = 0;
-	struct node *holder, *page;
+	struct node *holder, *page, *parent = NULL;
 	struct fmt_ref *ref;
+	bool known = false;
 	int status = window_ensure(st, STORE_NEED_MAX / 2, wait);
 
 	if (status != STORE_OK)
@@ -264,6 +307,8 @@ int frees_step(struct store *st, struct node **wait)
 		frees_leak(st);
 		return STORE_AGAIN;
 	}
+	if (status == STORE_OK)
+		status = parent_page(st, region, &parent, &known, wait);
 	if (status != STORE_OK)
 		return status;
 	*wait = NULL;
@@ -279,15 +324,16 @@ int frees_step(struct store *st, struct node **wait)
 			map_words(page)[bit / 64] &= ~(1ull << (bit % 64));
 		else
 			st->leaked++;           /* the map did not have it: a damaged store */
+		if (is_recycled(parent, known, bit)) {
+			st->freed--;
+			st->recycled++;
+		}
 		frees_pop(st);
 	}
 	return STORE_AGAIN;
 }
 
-/* A commit is durable. A block freed by commit c is marked in the maps of generations from before c only. So when
- * the oldest generation that is not protected any more was committed `departed` - 1 commits ago (0: none went), only
- * regions where blocks were freed since may have got something to allocate. */
-void alloc_committed(struct store *st, unsigned departed)
+void alloc_committed(struct store *st)
 {
 	for (uint64_t r = 0; r < st->regions; r++) {
 		uint8_t f = st->region[r];
@@ -296,13 +342,23 @@ void alloc_committed(struct store *st, unsigned departed)
 			st->region_age[r] = 0;
 		else if (st->region_age[r] < STORE_OLD)
 			st->region_age[r]++;
-		if (f & REGION_RETRY || st->look_again || st->region_age[r] + 1u < departed || departed > STORE_OLD)
+		if (f & REGION_RETRY || st->look_again)
 			f &= (uint8_t)~REGION_FULL;
 		st->region[r] = f & (uint8_t)~(REGION_FREED_NOW | REGION_RETRY);
 	}
 	st->look_again = false;
 	st->freed = 0;
 	window_reset(st);
+}
+
+/* A block freed by commit c is marked in the maps of generations from before c only. So when the oldest generation
+ * that is not protected any more was committed `departed` - 1 commits ago, only regions where blocks were freed since
+ * may have got something to allocate. */
+void alloc_departed(struct store *st, unsigned departed)
+{
+	for (uint64_t r = 0; departed && r < st->regions; r++)
+		if (st->region_age[r] + 1u < departed || departed > STORE_OLD)
+			st->region[r] &= (uint8_t)~REGION_FULL;
 }
 
 /* ---- Accounting ---- */
@@ -348,8 +404,11 @@ bool space_short(const struct store *st, uint64_t held)
 
 int store_reserve(struct store *st, uint64_t pages)
 {
-	if (pages > st->blocks ||
-	    space_free(st) < space_slush(st) + space_soft(st) + cost_of(st, st->reserved + pages))
+	uint64_t all = st->blocks - FMT_DATA_START;
+
+	/* Unnamed generations go when puts need what they hold. */
+	if (!st->blocks || pages > st->blocks || all < st->used + st->freed + st->held_fixed + space_slush(st) +
+	    space_soft(st) + cost_of(st, st->reserved + pages))
 		return STORE_FULL;
 	st->reserved += pages;
 	return STORE_OK;

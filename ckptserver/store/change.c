@@ -57,6 +57,8 @@ static int provide(struct store *st, uint32_t need, struct node **wait)
 		return status;
 	}
 	status = window_ensure(st, need, wait);
+	if (status == STORE_FULL)
+		return shed(st);
 	if (status != STORE_OK)
 		return status;
 	*wait = NULL;
@@ -86,7 +88,8 @@ static void put_done(struct blkreq *req)
 	struct store_op *op = req->owner;
 	struct store *st = op->st;
 
-	st->puts_in_flight--;
+	if (!--st->puts_in_flight)
+		st->starved = false;            /* the window may be waiting for this */
 	if (req->status != BLK_OK) {
 		op->unwritten = true;
 		st->unwritten++;
@@ -116,8 +119,10 @@ static int run_put(struct store *st, struct store_op *op, struct node **wait)
 
 	if (status != STORE_OK)
 		return status;
-	if (space_free(st) < space_slush(st) + (st->reserved ? 0 : need))
-		return STORE_FULL;
+	if (space_free(st) < space_slush(st) + (st->reserved ? 0 : need)) {
+		*wait = NULL;
+		return shed(st);
+	}
 	status = provide(st, need, wait);
 	if (status != STORE_OK)
 		return status;

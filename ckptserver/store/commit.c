@@ -87,6 +87,8 @@ static bool step_table(struct store *st, struct node **wait)
 	want = table_blocks_for(st->new_kept);
 	if (st->new_table_count < want) {
 		status = window_ensure(st, want - st->new_table_count, wait);
+		if (status == STORE_FULL)
+			status = shed(st);
 		if (status == STORE_PENDING)
 			return false;
 		if (status != STORE_OK) {
@@ -118,6 +120,10 @@ static bool step_frees(struct store *st, struct node **wait)
 		return true;
 	}
 	status = frees_step(st, wait);
+	if (status == STORE_FULL) {
+		st->phase = COMMIT_TABLE;       /* less will be kept than was decided */
+		status = shed(st);
+	}
 	if (status == STORE_PENDING)
 		return false;
 	if (status != STORE_AGAIN && status != STORE_OK)
@@ -242,9 +248,8 @@ static void commit_succeeded(struct store *st)
 	struct store_op *op = st->commit_op;
 
 	st->last = st->super->gen;
-	/* What kept_base wrote for the reader skips those that are on the list for a while yet. */
-	st->super->gen.base = st->super->gen.base_freed = 0;
-	alloc_committed(st, kept_committed(st, &st->super->gen, st->super->slot));
+	alloc_committed(st);
+	kept_committed(st, &st->last, st->super->slot);
 	st->newest = st->last.generation;
 	st->slot = st->super->slot;
 	st->phase = COMMIT_NONE;

@@ -113,10 +113,14 @@ struct fmt_super {
 	uint64_t boot;                  /* highest boot number when it was written */
 	uint64_t alloc_hint;            /* map page at which to begin looking for free blocks */
 	uint32_t keep;                  /* unnamed generations kept, the newest included; 0: not set */
-	uint8_t  reserved1[412];
+	uint32_t revision;              /* of two superblocks of one generation the higher one counts */
+	uint64_t dropped[32];           /* generations in the table that are not kept any more; 0: none */
+	uint8_t  reserved1[152];
 	struct fmt_generation gen;      /* at 512 */
 	uint8_t  reserved2[3072];
 };
+
+#define FMT_DROPPED_MAX         32u
 
 /* Set if there is a generation table. Then no block that a generation uses which either superblock or its table
  * names is written to. A reader that does not know the bit keeps less than the table names. */
@@ -185,6 +189,7 @@ FMT_AT(fmt_super, features_incompat, 72);
 FMT_AT(fmt_super, boot, 80);
 FMT_AT(fmt_super, alloc_hint, 88);
 FMT_AT(fmt_super, keep, 96);
+FMT_AT(fmt_super, dropped, 104);
 FMT_AT(fmt_super, gen, 512);
 FMT_AT(fmt_super, reserved2, 1024);
 FMT_BYTES(fmt_gens, FMT_BLOCK);

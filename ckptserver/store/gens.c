@@ -93,6 +93,12 @@ uint32_t kept_fixed(const struct store *st)
 
 /* ---- Space ---- */
 
+bool kept_must_stay(const struct store *st, const struct kept *k)
+{
+	return k->g.generation == st->last.generation || k->g.generation == st->super->generation ||
+	       (k->listed && k->flags & FIXED);
+}
+
 /* Blocks of `far` that `near` does not use; the two are tied. */
 static uint64_t tie_lost(const struct tied *near, const struct tied *far)
 {
@@ -107,8 +113,18 @@ static uint64_t tie_lost(const struct tied *near, const struct tied *far)
 	return lost;
 }
 
-/* The list as a graph, or, with `planned`, what will be left of it. Returns how many it has. */
-static uint32_t ties_make(struct store *st, bool planned)
+enum part { ALL, PLANNED, MUST_STAY };
+
+/* MUST_STAY: what shedding (shed.c) would leave, if everything had to go that may. */
+static bool is_part(const struct store *st, const struct kept *k, enum part part)
+{
+	if (part == ALL || k->g.generation == st->last.generation)
+		return true;
+	return part == PLANNED ? k->planned : kept_must_stay(st, k);
+}
+
+/* The list, or a part of it, as a graph. Returns how many nodes it has. */
+static uint32_t ties_make(struct store *st, enum part part)
 {
 	uint32_t n = 0;
 
@@ -118,7 +134,7 @@ static uint32_t ties_make(struct store *st, bool planned)
 		bool here = g->generation == st->last.generation;
 
 		*t = (struct tied){ g->generation, g->used, g->base, g->base_freed, here };
-		if (planned && !st->kept[i].planned && !here)
+		if (!is_part(st, &st->kept[i], part))
 			t->used = TIE_GONE;
 		/* Oldest first: its base stands here already, and the base of that is one that stays. */
 		for (uint32_t k = 0; k < n; k++)
@@ -132,11 +148,10 @@ static uint32_t ties_make(struct store *st, bool planned)
 	return n;
 }
 
-/* Blocks that the generations of the list (planned: those left of it) use and the one that the current state is made
- * from does not. */
-static uint64_t held_by(struct store *st, bool planned)
+/* Blocks that the generations of the list, or of a part, use and the one that the current state is made from does not. */
+static uint64_t held_by(struct store *st, enum part part)
 {
-	uint32_t n = ties_make(st, planned);
+	uint32_t n = ties_make(st, part);
 	struct tied *t = st->ties;
 	uint64_t held = 0;
 	bool more = true;
@@ -158,9 +173,15 @@ static uint64_t held_by(struct store *st, bool planned)
 	return held;
 }
 
+uint64_t kept_planned_hold(struct store *st)
+{
+	return held_by(st, PLANNED);
+}
+
 void kept_held(struct store *st)
 {
-	st->held = held_by(st, false);
+	st->held = held_by(st, ALL);
+	st->held_fixed = held_by(st, MUST_STAY);
 }
 
 /* ---- A commit ---- */
@@ -185,7 +206,7 @@ uint32_t kept_plan(struct store *st)
 	if (fixed + most > STORE_KEPT_MAX - 1)
 		most = fixed < STORE_KEPT_MAX - 1 ? STORE_KEPT_MAX - 1 - fixed : 0;
 	n = plan(st, most);
-	while (most && space_short(st, held_by(st, true))) {
+	while (most && space_short(st, held_by(st, PLANNED))) {
 		most = n > fixed && n - fixed < most ? n - fixed : most;
 		n = plan(st, --most);
 	}
@@ -224,29 +245,42 @@ uint32_t kept_records(const struct store *st, uint32_t first, struct fmt_generat
 	return n;
 }
 
-unsigned kept_committed(struct store *st, const struct fmt_generation *g, unsigned slot)
+unsigned kept_named_by(struct store *st, unsigned slot)
 {
 	unsigned departed = 0;
 
 	for (uint32_t i = st->kept_count; i-- > 0;) {
 		struct kept *k = &st->kept[i];
 
-		if (k->age < STORE_OLD)
-			k->age++;
-		k->slots &= (uint8_t)~(1u << slot);
-		if (k->planned)
+		if (k->planned) {
 			k->slots |= (uint8_t)(1u << slot);
-		else
-			k->listed = false;
+			continue;
+		}
+		k->slots &= (uint8_t)~(1u << slot);
+		k->listed = false;
 		if (k->slots)
 			continue;
 		if (departed < k->age + 1u)
 			departed = k->age + 1u;
 		kept_remove(st, k);
 	}
-	kept_add(st, g, slot, true)->age = 0;
-	kept_held(st);
 	return departed;
+}
+
+void kept_committed(struct store *st, const struct fmt_generation *g, unsigned slot)
+{
+	/* What kept_base wrote for the reader skips those that are on the list for a while yet. */
+	struct fmt_generation own = *g;
+	unsigned departed;
+
+	own.base = own.base_freed = 0;
+	for (uint32_t i = 0; i < st->kept_count; i++)
+		if (st->kept[i].age < STORE_OLD)
+			st->kept[i].age++;
+	departed = kept_named_by(st, slot);
+	kept_add(st, &own, slot, true)->age = 0;
+	alloc_departed(st, departed);
+	kept_held(st);
 }
 
 /* ---- Calls ---- */
@@ -334,6 +368,7 @@ int store_name(struct store *st, uint64_t generation, const char *name)
 	if (!name || !name[0]) {
 		memset(k->name, 0, sizeof(k->name));
 		k->flags &= ~FMT_GEN_NAMED;
+		kept_held(st);
 		return STORE_OK;
 	}
 	owner = kept_named(st, name);
@@ -343,6 +378,7 @@ int store_name(struct store *st, uint64_t generation, const char *name)
 		return STORE_TOO_MANY;
 	name_copy(k->name, name);
 	k->flags |= FMT_GEN_NAMED;
+	kept_held(st);
 	return STORE_OK;
 }
 
@@ -355,5 +391,6 @@ int store_drop(struct store *st, uint64_t generation)
 	if (generation == st->last.generation)
 		return STORE_EINVAL;
 	k->listed = false;
+	kept_held(st);
 	return STORE_OK;
 }

@@ -129,6 +129,14 @@ static void table_damaged(struct store_mount *res, uint64_t block, const char *w
 	res->table_why = why;
 }
 
+static bool is_dropped(const struct fmt_super *s, uint64_t generation)
+{
+	for (unsigned i = 0; i < FMT_DROPPED_MAX; i++)
+		if (s->dropped[i] == generation)
+			return true;
+	return false;
+}
+
 /* Put what a superblock and its table name on the list. False: the table could not be read to its end. */
 static bool table_read(struct store *st, struct store_mount *res, const struct fmt_super *s, bool listed)
 {
@@ -153,6 +161,8 @@ static bool table_read(struct store *st, struct store_mount *res, const struct f
 		for (uint32_t i = 0; i < t->count; i++) {
 			const struct fmt_generation *g = &t->gen[i];
 
+			if (g->generation && is_dropped(s, g->generation))
+				continue;
 			if (!g->generation || g->generation > s->generation || g->map.height > FMT_MAX_HEIGHT ||
 			    g->used > st->blocks || !kept_add(st, g, s->slot, listed))
 				table_damaged(res, ref.block, "generation record contradicts itself");
@@ -192,6 +202,8 @@ static void table_blocks_find(struct store *st)
 /* Make generation g, one of the kept ones or an empty one, the current state. `s` leads to it. */
 static void adopt(struct store *st, const struct fmt_super *s, const struct fmt_generation *g)
 {
+	if (s != st->super)
+		memcpy(st->super, s, sizeof(*s));
 	st->last = *g;
 	st->clients = g->clients;
 	st->map = g->map;
@@ -397,7 +409,8 @@ static unsigned supers_read(struct store *st, struct store_mount *res, struct fm
 			s[n++] = found[i];
 	if (n < 2)
 		return n;
-	if (s[1]->generation > s[0]->generation) {
+	if (s[1]->generation > s[0]->generation ||
+	    (s[1]->generation == s[0]->generation && s[1]->revision > s[0]->revision)) {
 		s[0] = found[1];
 		s[1] = found[0];
 	}
@@ -414,7 +427,8 @@ static unsigned supers_read(struct store *st, struct store_mount *res, struct fm
 static int mount(struct store *st, uint64_t want, const char *name, struct store_mount *res)
 {
 	struct fmt_super *s[2];
-	bool whole;
+	uint64_t newest;
+	bool whole, alone;
 	int status;
 
 	memset(res, 0, sizeof(*res));
@@ -432,6 +446,8 @@ static int mount(struct store *st, uint64_t want, const char *name, struct store
 		res->table_lost = true;
 	res->table_lost |= !whole && !s[1];
 	settle_history(st, res, s);
+	newest = s[0]->generation;
+	alone = !s[1] && res->slots[1 - s[0]->slot].status != STORE_EMPTY;
 	if (s[1] && !whole)
 		table_distrust(st, s[1]);
 	if (name)
@@ -444,8 +460,7 @@ static int mount(struct store *st, uint64_t want, const char *name, struct store
 		store_forget(st);
 		return status;
 	}
-	res->fell_back = (!want && !name && st->last.generation != s[0]->generation) ||
-			 (!s[1] && res->slots[1 - s[0]->slot].status != STORE_EMPTY);
+	res->fell_back = alone || (!want && !name && st->last.generation != newest);
 	pin_newer(st, res);
 	kept_held(st);
 	boot_read(st);

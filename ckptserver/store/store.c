@@ -11,8 +11,7 @@
  *      generation in it: nothing is changed until that one is known to be durable.
  *  (3) A superblock is written only to the slot that does not hold the last durable generation. Until one is known
  *      to be durable, every try writes the same content to the same slot.
- *  (4) Two writes to the same block are never under way at once, and a block that was allocated and freed
- *      within one commit is not allocated again in it.
+ *  (4) Two writes to the same block are never under way at once.
  *  (5) Nothing read from the disk is used unless it matches the checksum in the reference that led to it, and
  *      every number in it is checked before use.
  *  (6) A DIRTY node is referred to by a DIRTY node or by the store itself, and was not reachable in any generation:
@@ -128,7 +127,9 @@ void store_forget(struct store *st)
 	st->blocks = st->regions = 0;
 	st->kept_count = 0;
 	st->keep = STORE_KEEP_DEFAULT;
-	st->held = 0;
+	st->held = st->held_fixed = 0;
+	st->shed_left = 0;
+	st->shed_status = STORE_OK;
 	st->table_count = st->new_table_count = 0;
 	st->newest = 0;
 	st->frees_first = st->frees_count = 0;
@@ -415,6 +416,8 @@ bool store_work(struct store *st)
 {
 	if (read_step(st))
 		return true;
+	if (st->shed_left)
+		return shed_step(st);
 	if (st->phase != COMMIT_NONE) {
 		st->serial++;
 		return commit_step(st);

@@ -54,7 +54,7 @@ enum store_status {
 	STORE_OK        = 0,
 	STORE_EIO       = -1,   /* the device failed; the same call may be tried again */
 	STORE_DAMAGED   = -2,   /* a block's content does not match its checksum; op->block names it */
-	STORE_FULL      = -3,   /* no free block; drop something, or commit to let old blocks go */
+	STORE_FULL      = -3,   /* no free block, and no unnamed generation left that could go: drop something */
 	STORE_EINVAL    = -4,   /* client, vpn or range out of bounds, or a call in the wrong state */
 	STORE_END       = -5,   /* store_next: no page at or after vpn */
 	STORE_UNWRITTEN = -6,   /* store_commit: a put failed and has not been repeated */
@@ -195,7 +195,10 @@ int store_next(struct store *st, struct store_op *op);
  *
  * Kept are: the newest `keep` unnamed ones (the one last committed included), all named ones, and all pinned ones.
  * A commit that makes an older one superfluous, or finds it dropped, leaves it out of its table; its blocks are free
- * once the commit after that is durable too, because until then the other superblock still names it. */
+ * once the commit after that is durable too, because until then the other superblock still names it.
+ *
+ * When space is short the oldest unnamed ones that are not pinned go, as many as needed: in a commit, and also when a
+ * put finds no room in the middle of one. What was dropped by store_drop goes then, too, without a commit. */
 
 struct store_generation {
 	uint64_t generation, parent;
@@ -281,8 +284,10 @@ int store_sync(struct store *st, struct store_op *op, int status);
 /* ---- Space ------------------------------------------------------------------------------------ */
 
 /* Promise room for `pages` puts, with the index and map blocks they may cost. Call when pages become
- * dirty. STORE_FULL: nothing was promised. Each store_put of a page uses up one promised page, if there
- * is one (a put without a promise is possible while there is room nobody was promised). */
+ * dirty. What unnamed generations hold counts as room. STORE_FULL: nothing was promised; puts without a promise
+ * still have a reserve (about 64 blocks and a 64th of the disk) then, so that removals can be committed. Each
+ * store_put of a page uses up one promised page, if there is one (a put without a promise is possible while there is
+ * room nobody was promised). */
 int store_reserve(struct store *st, uint64_t pages);
 /* Give promised pages back (a dirty page was discarded). */
 void store_unreserve(struct store *st, uint64_t pages);

@@ -53,7 +53,8 @@ struct node_list { struct node *head, *tail; };
 /* The allocation window: the region (32,768 blocks, one map page) new blocks come from. */
 struct window {
 	uint64_t     region;            /* NO_REGION: none open */
-	uint64_t     next_region;       /* first that was not tried in this commit */
+	uint64_t     next_region;       /* first that was not tried in this commit, or since the window was rewound */
+	uint64_t     high;              /* regions below had been opened in this commit */
 	uint64_t     opening;           /* region being opened, else NO_REGION */
 	uint32_t     errors;            /* opening: reads that failed */
 	uint32_t     opened_kept;       /* opening: kept generations whose map is in `busy` already */
@@ -81,7 +82,7 @@ struct kept {
 	uint8_t      slots;             /* superblocks that name it: bit 0, bit 1 */
 	uint8_t      age;               /* commits since its own, or STORE_OLD */
 	bool         listed;            /* is to be kept; false: waits for the superblock that names it to be overwritten */
-	bool         planned;           /* the commit under way keeps it */
+	bool         planned;           /* the commit, or the shedding, under way keeps it */
 	bool         tried;             /* mounting */
 };
 
@@ -137,6 +138,10 @@ struct store {
 	uint32_t       kept_count;
 	uint32_t       keep;            /* unnamed ones wanted */
 	uint64_t       held;            /* blocks that only they use, apart from `freed`: see kept_held */
+	uint64_t       held_fixed;      /* … when all that may go is gone */
+	uint32_t       shed_left;       /* superblocks that still name what is to go; 0: no shedding under way */
+	bool           shed_flushing;
+	int            shed_status;     /* of the last one: STORE_OK, STORE_EIO */
 	struct tied    ties[STORE_RECORDS];     /* scratch */
 	uint64_t       newest;          /* highest number ever seen */
 	uint32_t       slot;            /* superblock slot that must not be overwritten */
@@ -150,6 +155,7 @@ struct store {
 	uint64_t      *frees;           /* ring of blocks to be cleared in the map */
 	uint32_t       frees_size, frees_first, frees_count;
 	uint64_t       reserved;        /* pages promised */
+	uint64_t       recycled;        /* blocks allocated and freed in this commit, since the window was last rewound */
 
 	/* queue of changes */
 	struct store_op *queue, **queue_end;
@@ -256,10 +262,12 @@ int      diff_try(struct store *st, struct store_op *op, struct node **wait);   
 int      window_ensure(struct store *st, uint32_t blocks, struct node **wait);
 uint64_t window_alloc(struct store *st);
 void     window_reset(struct store *st);
+void     window_rewind(struct store *st);               /* begin again with the first region, in the same commit */
 void     block_free(struct store *st, uint64_t block);          /* puts it on the list */
 int      frees_step(struct store *st, struct node **wait);      /* clears some bits */
 uint32_t frees_room(const struct store *st);
-void     alloc_committed(struct store *st, unsigned departed);
+void     alloc_committed(struct store *st);
+void     alloc_departed(struct store *st, unsigned departed);   /* as kept_named_by returned it */
 uint64_t space_held(const struct store *st);
 uint64_t space_free(const struct store *st);
 uint64_t space_slush(const struct store *st);
@@ -273,17 +281,26 @@ struct kept *kept_named(struct store *st, const char *name);    /* that is liste
 struct kept *kept_add(struct store *st, const struct fmt_generation *g, unsigned slot, bool listed);
 void     kept_remove(struct store *st, struct kept *k);
 uint32_t kept_fixed(const struct store *st);            /* how many are named or pinned */
+bool     kept_must_stay(const struct store *st, const struct kept *k);  /* even when space is short */
+uint64_t kept_planned_hold(struct store *st);           /* blocks that would be held if only those planned were left */
 /* Choose what the commit under way keeps beside the new generation; how many. */
 uint32_t kept_plan(struct store *st);
 /* Copy the planned records first .. first + max - 1 as they go into the table; how many there were. */
 uint32_t kept_records(const struct store *st, uint32_t first, struct fmt_generation *out, uint32_t max);
 /* Set base and base_freed of a record, so that base is a planned generation. */
 void     kept_base(const struct store *st, struct fmt_generation *g);
-/* The superblock with `g` is durable. Returns the age of the oldest generation that is not protected any more, plus
- * one; 0: there is none. */
-unsigned kept_committed(struct store *st, const struct fmt_generation *g, unsigned slot);
-void     kept_held(struct store *st);                   /* works out st->held */
+/* A superblock that names what is planned, and nothing else, is durable in `slot`. Returns the age of the oldest
+ * generation that is not protected any more, plus one; 0: there is none. */
+unsigned kept_named_by(struct store *st, unsigned slot);
+void     kept_committed(struct store *st, const struct fmt_generation *g, unsigned slot);      /* it is a new one's */
+void     kept_held(struct store *st);                   /* works out st->held, held_fixed */
 bool     name_valid(const char *name);
+
+/* ---- shed.c ---- */
+/* Space is short: let go of what only old, unnamed generations hold. STORE_PENDING: under way, try again when
+ * st->starved is false; STORE_FULL: there is nothing to let go of; STORE_EIO. */
+int      shed(struct store *st);
+bool     shed_step(struct store *st);                   /* true: there is more to do at once */
 
 /* ---- change.c ---- */
 int      change_run(struct store *st, struct store_op *op, struct node **wait);

@@ -636,6 +636,300 @@ static void test_diff(void **state)
 	world_end(&w);
 }
 
+/* ---- Space ---- */
+
+/* Blocks that kept generations use and the current state does not, counted in the maps. */
+static uint64_t held_in_truth(struct world *w)
+{
+	static uint8_t any[64 * 4096], now[64 * 4096], page[4096];
+	struct store *st = w->b.st;
+	uint64_t held = 0;
+
+	assert_true(st->regions <= 64 && !st->frees_count);
+	memset(any, 0, sizeof(any));
+	for (uint32_t i = 0; i <= st->kept_count; i++) {
+		const struct fmt_tree *map = i < st->kept_count ? &st->kept[i].g.map : &st->last.map;
+		uint8_t *to = i < st->kept_count ? any : now;
+
+		if (i == st->kept_count)
+			memset(now, 0, sizeof(now));
+		assert_int_equal(map->height, 0);       /* one region */
+		sim_image_get(&w->im, map->root.block, page);
+		for (unsigned k = 0; k < 4096; k++)
+			to[k] |= page[k];
+	}
+	for (unsigned k = 0; k < sizeof(any); k++)
+		held += (uint64_t)__builtin_popcount(any[k] & ~now[k]);
+	return held;
+}
+
+/* What the store says is held is never too little, whatever branches, drops and names there are; and with a single
+ * line of generations without drops it is exact. */
+static void test_held_is_a_bound(void **state)
+{
+	uint64_t seed = base_seed + 99;
+	struct store_stats s;
+	struct world w;
+
+	(void)state;
+	world_make(&w, 8 * BLOCKS);
+	for (unsigned g = 1; g <= 12; g++) {
+		for (unsigned n = 0; n < 60; n++)
+			assert_int_equal(do_put(&w.b, 16, sim_below(&seed, 300), (uint32_t)sim_random(&seed) | 1), STORE_OK);
+		assert_int_equal(do_range(&w.b, 16, 100 + g * 9, 100 + g * 12), STORE_OK);
+		assert_int_equal(do_commit(&w.b, g), STORE_OK);
+		store_stats(w.b.st, &s);
+		assert_int_equal(s.held, held_in_truth(&w));
+	}
+	for (unsigned step = 0; step < 150; step++) {
+		struct store_generation list[STORE_KEPT_MAX];
+		uint32_t n = store_generations(w.b.st, list, STORE_KEPT_MAX);
+		uint64_t g = list[sim_below(&seed, n)].generation;
+		char name[16];
+
+		snprintf(name, sizeof(name), "n%u", step);
+		switch (sim_below(&seed, 6)) {
+		case 0:
+			if (n < 40)
+				store_name(w.b.st, g, name);
+			break;
+		case 1:
+		case 2:
+			store_drop(w.b.st, g);
+			break;
+		case 3:
+			store_keep(w.b.st, 1 + (uint32_t)sim_below(&seed, 12));
+			break;
+		case 4:
+			if (n < 40)
+				bench_mount(&w.b, g);
+			break;
+		default:
+			bench_mount(&w.b, 0);
+		}
+		for (unsigned k = 0; k < 20; k++)
+			assert_int_equal(do_put(&w.b, 16, sim_below(&seed, 300), (uint32_t)sim_random(&seed)), STORE_OK);
+		assert_int_equal(do_commit(&w.b, 0), STORE_OK);
+		store_stats(w.b.st, &s);
+		assert_true(s.held >= held_in_truth(&w));
+		assert_int_equal(full_check(&w.b, NULL, true), 0);
+	}
+	world_end(&w);
+}
+
+/* Blocks allocated and freed in the same commit are not held by anybody, and can be used in it again. */
+static void test_rewritten_pages_take_no_room(void **state)
+{
+	struct store_stats s;
+	struct world w;
+
+	(void)state;
+	world_make(&w, BLOCKS);
+	commits(&w, 1, 2);
+	for (uint32_t n = 0; n < 20000; n++)
+		assert_int_equal(do_put(&w.b, 16, n % 200, n + 1), STORE_OK);
+	assert_int_equal(do_commit(&w.b, 3), STORE_OK);
+	store_stats(w.b.st, &s);
+	assert_true(s.held < 120);
+	assert_int_equal(s.held, held_in_truth(&w));
+	for (uint32_t n = 0; n < 200; n++)
+		assert_int_equal(expect_page(&w.b, 16, n, 19800 + n + 1), 0);
+	assert_int_equal(full_check(&w.b, NULL, true), 0);
+	world_end(&w);
+}
+
+/* Pages are put, most of the disk each time; what only unnamed generations hold goes in the middle of a commit. */
+static void test_unnamed_ones_make_room(void **state)
+{
+	struct world w;
+
+	(void)state;
+	world_make(&w, BLOCKS);
+	commits(&w, 1, 1);
+	assert_int_equal(store_name(w.b.st, 1, "first"), STORE_OK);
+	for (uint64_t g = 2; g < 12; g++) {
+		for (unsigned v = 0; v < BLOCKS / 3; v++)
+			assert_int_equal(do_put(&w.b, 17, v, (uint32_t)(g * 10000 + v)), STORE_OK);
+		assert_int_equal(do_commit(&w.b, g), STORE_OK);
+		assert_int_equal(store_generation(w.b.st), g);
+		/* In the middle of the next commit: nothing that is still named has been touched. */
+		for (unsigned v = 0; v < BLOCKS / 4; v++)
+			assert_int_equal(do_put(&w.b, 17, v, (uint32_t)(g * 10000 + 5000 + v)), STORE_OK);
+		assert_int_equal(bench_mount(&w.b, 0), STORE_OK);
+		assert_int_equal(w.b.mount.generation, g);
+		assert_false(w.b.mount.fell_back);
+		assert_int_equal(full_check(&w.b, NULL, true), 0);
+		for (unsigned v = 0; v < BLOCKS / 3; v += 17)
+			assert_int_equal(expect_page(&w.b, 17, v, (uint32_t)(g * 10000 + v)), 0);
+	}
+	expect_mounts(&w, 1);
+	world_end(&w);
+}
+
+static void fill(struct world *w, uint32_t client, unsigned *pages, int until)
+{
+	int status;
+
+	while ((status = do_put(&w->b, client, *pages, client * 10000 + *pages)) == STORE_OK)
+		++*pages;
+	assert_int_equal(status, until);
+}
+
+/* A full disk, and then: a range, a client, a named generation is dropped. Puts and commits go on. */
+static void test_full_then_dropped(void **state)
+{
+	for (unsigned what = 0; what < 3; what++) {
+		unsigned pages = 0, again = 0;
+		struct world w;
+
+		(void)state;
+		world_make(&w, BLOCKS);
+		assert_int_equal(do_put(&w.b, 3, 0, 1), STORE_OK);
+		for (unsigned v = 0; what == 2 && v < 1200; v++)
+			assert_int_equal(do_put(&w.b, 18, v, v + 1), STORE_OK);
+		assert_int_equal(do_commit(&w.b, 1), STORE_OK);
+		if (what == 2) {
+			assert_int_equal(store_name(w.b.st, 1, "held"), STORE_OK);
+			assert_int_equal(do_drop(&w.b, 18), STORE_OK);
+			assert_int_equal(do_commit(&w.b, 2), STORE_OK);
+		}
+		for (unsigned n = 0; n < 3; n++) {
+			while (store_reserve(w.b.st, 1) == STORE_OK)
+				assert_int_equal(do_put(&w.b, 17, pages++, 5), STORE_OK);
+			assert_int_equal(do_commit(&w.b, 3), STORE_OK);
+		}
+		if (what == 0)
+			assert_int_equal(do_range(&w.b, 17, 0, 1000), STORE_OK);
+		else if (what == 1)
+			assert_int_equal(do_drop(&w.b, 17), STORE_OK);
+		else
+			assert_int_equal(store_drop(w.b.st, 1), STORE_OK);
+		/* The pages that change beside: not promised, and still there is room for them, commit after commit. */
+		for (unsigned g = 4; g < 9; g++) {
+			for (unsigned v = 0; v < 40; v++)
+				assert_int_equal(do_put(&w.b, 3, v, g * 100 + v), STORE_OK);
+			assert_int_equal(do_commit(&w.b, g), STORE_OK);
+		}
+		assert_int_equal(store_reserve(w.b.st, 500), STORE_OK);
+		for (; again < 500; again++)
+			assert_int_equal(do_put(&w.b, 19, again, again + 1), STORE_OK);
+		assert_int_equal(do_commit(&w.b, 9), STORE_OK);
+		assert_int_equal(bench_mount(&w.b, 0), STORE_OK);
+		assert_int_equal(full_check(&w.b, NULL, true), 0);
+		for (unsigned v = 0; v < again; v += 7)
+			assert_int_equal(expect_page(&w.b, 19, v, v + 1), 0);
+		world_end(&w);
+	}
+}
+
+/* Full in the middle of a commit that cannot be completed: dropping a named generation sets it free at once. */
+static void test_drop_helps_the_commit_under_way(void **state)
+{
+	unsigned pages = 0, more;
+	struct world w;
+
+	(void)state;
+	world_make(&w, BLOCKS);
+	for (unsigned v = 0; v < 1500; v++)
+		assert_int_equal(do_put(&w.b, 18, v, v + 1), STORE_OK);
+	assert_int_equal(do_commit(&w.b, 1), STORE_OK);
+	assert_int_equal(store_name(w.b.st, 1, "big"), STORE_OK);
+	assert_int_equal(do_drop(&w.b, 18), STORE_OK);
+	assert_int_equal(do_commit(&w.b, 2), STORE_OK);
+	fill(&w, 17, &pages, STORE_FULL);
+	more = pages;
+	assert_int_equal(store_drop(w.b.st, 1), STORE_OK);
+	fill(&w, 17, &more, STORE_FULL);
+	assert_true(more >= pages + 1400);
+	assert_int_equal(do_commit(&w.b, 3), STORE_OK);
+	assert_int_equal(bench_mount(&w.b, 0), STORE_OK);
+	for (unsigned v = 0; v < more; v++)
+		assert_int_equal(expect_page(&w.b, 17, v, 170000 + v), 0);
+	assert_int_equal(full_check(&w.b, NULL, true), 0);
+	world_end(&w);
+}
+
+/* A promise counts on what unnamed generations hold, and is kept. */
+static void test_reserve_counts_on_unnamed(void **state)
+{
+	struct store_stats s;
+	struct world w;
+
+	(void)state;
+	world_make(&w, BLOCKS);
+	for (uint64_t g = 1; g < 9; g++) {
+		for (unsigned v = 0; v < 300; v++)
+			assert_int_equal(do_put(&w.b, 17, v, (uint32_t)(g * 1000 + v)), STORE_OK);
+		assert_int_equal(do_commit(&w.b, g), STORE_OK);
+	}
+	store_stats(w.b.st, &s);
+	assert_true(s.free < 2000 && s.held > 1500);
+	assert_int_equal(store_reserve(w.b.st, 2600), STORE_OK);
+	for (unsigned v = 0; v < 2600; v++)
+		assert_int_equal(do_put(&w.b, 20, v, v + 1), STORE_OK);
+	assert_int_equal(do_commit(&w.b, 9), STORE_OK);
+	assert_int_equal(bench_mount(&w.b, 0), STORE_OK);
+	assert_int_equal(full_check(&w.b, NULL, true), 0);
+	world_end(&w);
+}
+
+/* Shedding is cut, or fails, at each of its writes: the newest generation is there at every moment, and everything
+ * that is still named is whole. */
+static void test_shedding_is_cut(void **state)
+{
+	for (unsigned n = 1; n <= 5; n++) {
+		struct store_op op = { .client = 20 };
+		static _Alignas(4096) uint8_t page[4096];
+		struct sim_image copy;
+		uint64_t errors = 0, super = 0;
+		struct world w;
+		struct bench b;
+
+		(void)state;
+		world_make(&w, BLOCKS);
+		for (uint64_t g = 1; g < 9; g++) {
+			for (unsigned v = 0; v < 300; v++)
+				assert_int_equal(do_put(&w.b, 17, v, (uint32_t)(g * 1000 + v)), STORE_OK);
+			assert_int_equal(do_commit(&w.b, g), STORE_OK);
+		}
+		model_fill(page, 3);
+		op.buf = page;
+		for (op.vpn = 0; op.vpn < 1900; op.vpn++) {
+			if (!errors && !w.b.st->shed_left)
+				super = w.b.sim.ops;
+			int status = store_put(w.b.st, &op);
+
+			if (!errors && w.b.st->shed_left) {     /* write, flush, write, flush: the n-th fails */
+				w.b.sim.fail_at = super + n;
+				errors++;
+			}
+			status = store_sync(w.b.st, &op, status);
+			if (status == STORE_EIO) {
+				errors++;
+				sim_image_copy(&copy, &w.im);
+				bench_open(&b, &copy, 1, 128);
+				assert_int_equal(bench_mount(&b, 0), STORE_OK);
+				assert_int_equal(b.mount.generation, 8);
+				assert_int_equal(full_check(&b, NULL, true), 0);
+				bench_close(&b);
+				sim_image_free(&copy);
+				op.vpn--;
+				continue;
+			}
+			assert_int_equal(status, STORE_OK);
+		}
+		assert_true(errors >= (n <= 4 ? 2 : 1));
+		assert_int_equal(do_commit(&w.b, 9), STORE_OK);
+		for (uint32_t i = 0; i < w.b.st->kept_count; i++)
+			assert_true(store_generations(w.b.st, NULL, 0) >= 2);
+		assert_int_equal(bench_mount(&w.b, 0), STORE_OK);
+		assert_int_equal(full_check(&w.b, NULL, true), 0);
+		assert_int_equal(bench_mount(&w.b, 8), STORE_OK);
+		assert_int_equal(full_check(&w.b, NULL, true), 0);
+		world_end(&w);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -655,6 +949,13 @@ int main(void)
 		cmocka_unit_test(test_store_of_before),
 		cmocka_unit_test(test_table_needs_its_bit),
 		cmocka_unit_test(test_diff),
+		cmocka_unit_test(test_held_is_a_bound),
+		cmocka_unit_test(test_rewritten_pages_take_no_room),
+		cmocka_unit_test(test_unnamed_ones_make_room),
+		cmocka_unit_test(test_full_then_dropped),
+		cmocka_unit_test(test_drop_helps_the_commit_under_way),
+		cmocka_unit_test(test_reserve_counts_on_unnamed),
+		cmocka_unit_test(test_shedding_is_cut),
 	};
 
 	if (getenv("SEED"))
