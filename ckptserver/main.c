@@ -34,6 +34,7 @@
 #include "recover.h"
 #include "requests.h"
 #include "residual.h"
+#include "scrub.h"
 #include "server.h"
 #include "snapshot.h"
 #include "statehash.h"
@@ -127,6 +128,7 @@ static void tick(uint64_t now)
 		writer_wake();
 	commit_tick();
 	fault_tick(now);
+	scrub_tick(now);
 	load_retry();
 	if (kobj_deferred())
 		kobj_retry();
@@ -151,7 +153,7 @@ static L4_Time_t patience(uint64_t now, bool log_waits)
 	if (log_waits && us > LOG_RETRY_US)
 		us = LOG_RETRY_US;
 	/* While a commit is under way the writer's priority rises with every tick, whoever else runs. */
-	if ((load_retry_wanted() || cow.throttled || kobj_deferred() || !commit_idle() || disk_wants_tick()) && us > TICK_US)
+	if ((scrub_active() || load_retry_wanted() || cow.throttled || kobj_deferred() || !commit_idle() || disk_wants_tick()) && us > TICK_US)
 		us = TICK_US;
 	return us ? L4_TimePeriod(us) : L4_ZeroTime;
 }
@@ -215,7 +217,8 @@ int main(void)
 	time_init(boot->tsc_hz);
 	if (options.bad[0])
 		log_error("option %s is not understood", options.bad);
-	if (!pages_init(boot) || !statehash_init() || !kobj_init() || !pending_init() || !cow_init(buffer_count())) {
+	if (!pages_init(boot) || !statehash_init() || !kobj_init() || !pending_init() || !scrub_init() ||
+	    !cow_init(buffer_count())) {
 		log_error("not enough memory");
 		return 1;
 	}

@@ -4,6 +4,7 @@
  */
 #include "options.h"
 
+#define SCRUB_PAGES_MAX         (1ul << 22)     /* 16 GiB a second */
 #define DISK_TIMEOUT_MIN_US     100000ul        /* less is no trouble, but a slow disk */
 
 struct word {
@@ -95,7 +96,7 @@ bool options_duration(const char *text, size_t len, uint64_t *us)
 }
 
 /* A size with suffix K, M, G or T, in 4 KiB pages. */
-static bool parse_size(struct word w, uint64_t *pages)
+static bool parse_bytes(struct word w, uint64_t *pages)
 {
 	uint64_t v;
 	unsigned shift = 0;
@@ -115,7 +116,13 @@ static bool parse_size(struct word w, uint64_t *pages)
 	if (v > (1ul << 46) >> shift)           /* user address space less one bit */
 		return false;
 	*pages = (v << shift) >> 12;
-	return *pages >= 4096;                  /* 16 MiB */
+	return true;
+}
+
+/* … at least 16 MiB. */
+static bool parse_size(struct word w, uint64_t *pages)
+{
+	return parse_bytes(w, pages) && *pages >= 4096;
 }
 
 static bool parse_resume(struct options *o, struct word w)
@@ -166,6 +173,27 @@ static bool parse_fault(struct options *o, struct word w)
 	return false;
 }
 
+/* RATE[,REST] or off; RATE is bytes per second, with a suffix. */
+static bool parse_scrub(struct options *o, struct word w)
+{
+	struct word rate = { w.text, 0 };
+	uint64_t pages, rest = OPTIONS_SCRUB_REST_US;
+
+	if (word_is(w, "off")) {
+		o->scrub_pages = 0;
+		return true;
+	}
+	while (rate.len < w.len && w.text[rate.len] != ',')
+		rate.len++;
+	if (rate.len < w.len && (!options_duration(w.text + rate.len + 1, w.len - rate.len - 1, &rest) || !rest))
+		return false;
+	if (!parse_bytes(rate, &pages) || !pages || pages > SCRUB_PAGES_MAX)
+		return false;
+	o->scrub_pages = pages;
+	o->scrub_rest_us = rest;
+	return true;
+}
+
 static bool parse_ckpt(struct options *o, struct word w)
 {
 	uint64_t n;
@@ -182,6 +210,8 @@ static bool parse_ckpt(struct options *o, struct word w)
 		o->require = word_is(w, "yes") ? REQUIRE_YES : word_is(w, "no") ? REQUIRE_NO : REQUIRE_OURS;
 		return o->require != REQUIRE_OURS || word_is(w, "ours");
 	}
+	if (word_cut(&w, "scrub="))
+		return parse_scrub(o, w);
 	if (word_cut(&w, "fault="))
 		return parse_fault(o, w);
 	if (word_cut(&w, "timeout=")) {
@@ -229,6 +259,8 @@ void options_parse(struct options *o, const char *cmdline)
 	const char *p = cmdline;
 
 	*o = (struct options){ .interval_us = OPTIONS_INTERVAL_US,
+			       .scrub_pages = OPTIONS_SCRUB_PAGES,
+			       .scrub_rest_us = OPTIONS_SCRUB_REST_US,
 			       .disk_timeout_us = OPTIONS_DISK_TIMEOUT_US,
 			       .store_pages = OPTIONS_STORE_PAGES,
 			       .root = "pager" };

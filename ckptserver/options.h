@@ -27,6 +27,8 @@ struct options {
 	uint64_t store_pages;           /* size of the root client's store at genesis, 4 KiB pages */
 	uint64_t chaos;                 /* seed; 0: no chaos */
 	uint64_t disk_timeout_us;       /* a request without an answer for that long: the disk is reset */
+	uint64_t scrub_pages;           /* read per second to look for damage; 0: none */
+	uint64_t scrub_rest_us;         /* between two rounds of that, and before the first */
 	int      fault;                 /* FAULT_*: what is to go wrong, for tests */
 	uint64_t fault_us;              /* that long after the start, and again and again */
 	unsigned chaos_evict;           /* pages taken away after each message, 0: none */
@@ -39,6 +41,8 @@ struct options {
 #define OPTIONS_INTERVAL_US     100000
 #define OPTIONS_FRAMES_MIN      256             /* of frames= */
 #define OPTIONS_DISK_TIMEOUT_US 30000000
+#define OPTIONS_SCRUB_PAGES     256             /* 1 MiB a second */
+#define OPTIONS_SCRUB_REST_US   60000000
 #define OPTIONS_STORE_PAGES     (1ul << 20)     /* 4 GiB of virtual memory */
 
 /* Sets every field from the text (which need not be well formed). Never fails. */

@@ -10,6 +10,7 @@
 #include "reclaim.h"
 #include "recover.h"
 #include "room.h"
+#include "scrub.h"
 #include "server.h"
 #include "snapshot.h"
 
@@ -49,6 +50,10 @@ void stats_get(struct L4_CkptStat *s)
 		.unpromised = room_unpromised(),
 		.throttled = cow.throttled,
 		.throttles = cow.throttles,
+		.scrub_pages = scrub_count.pages,
+		.scrub_round = scrub_count.round,
+		.scrub_rounds = scrub_count.rounds,
+		.scrub_damaged = scrub_count.damaged,
 		.postponed_us = time_us(cow_waited()),
 		.frame_waits = load_count.no_frame,
 		.frame_wait_us = time_us(reclaim_waited()),

@@ -127,6 +127,9 @@ void command_stat(int count, char **word)
 	L4_TermPrintf("paging      %lu pages dropped, %lu objects of threads paged out, %lu pages written early, %lu read ahead\n",
 		      s.dropped, s.evicted, s.early, s.ahead);
 	L4_TermPrintf("disk        %lu of %lu KiB free, %lu pages read back\n", s.store_free * 4, s.store_blocks * 4, s.reads);
+	if (s.scrub_pages)
+		L4_TermPrintf("scrub       %lu pages compared with their checksums, %lu rounds, %lu pages in this one; %lu blocks damaged\n",
+			      s.scrub_pages, s.scrub_rounds, s.scrub_round, s.scrub_damaged);
 	if (s.failing_us)
 		print_time("failing     for ", s.failing_us, "\n");
 	if (s.unpromised || s.throttles)

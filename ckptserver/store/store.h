@@ -281,6 +281,9 @@ bool store_work(struct store *st);
  * complete. Returns the final status. Use: store_sync(st, &op, store_read(st, &op)). op->done may be NULL. */
 int store_sync(struct store *st, struct store_op *op, int status);
 
+/* XXH3-64 of the 4096 bytes: what op->sum is compared with. */
+uint64_t store_sum(const void *page);
+
 /* ---- Space ------------------------------------------------------------------------------------ */
 
 /* Promise room for `pages` puts, with the index and map blocks they may cost. Call when pages become

@@ -32,6 +32,8 @@ static void defaults(void **state)
 	assert_int_equal(o.chaos, 0);
 	assert_int_equal(o.disk_timeout_us, 30000000);
 	assert_int_equal(o.fault, FAULT_NONE);
+	assert_int_equal(o.scrub_pages, 256);
+	assert_int_equal(o.scrub_rest_us, 60000000);
 	assert_false(o.panic_exit);
 	assert_string_equal(o.root, "pager");
 	assert_string_equal(o.bad, "");
@@ -41,7 +43,7 @@ static void each_option(void **state)
 {
 	struct options o = parse(" ckpt.interval=500us\tckpt.resume=17 ckpt.format=force ckpt.require=yes "
 				 "ckpt.store=1G ckpt.buffers=64 ckpt.frames=3000 ckpt.timeout=2s ckpt.fault=console-hang@70ms "
-				 "panic.exit=yes chaos=0x2a root=tests/ipc log=ipc mem=64M");
+				 "panic.exit=yes ckpt.scrub=2M,1s chaos=0x2a root=tests/ipc log=ipc mem=64M");
 
 	(void)state;
 	assert_int_equal(o.interval_us, 500);
@@ -56,6 +58,8 @@ static void each_option(void **state)
 	assert_int_equal(o.disk_timeout_us, 2000000);
 	assert_int_equal(o.fault, FAULT_CONSOLE_HANG);
 	assert_int_equal(o.fault_us, 70000);
+	assert_int_equal(o.scrub_pages, 512);
+	assert_int_equal(o.scrub_rest_us, 1000000);
 	assert_true(o.panic_exit);
 	assert_string_equal(o.root, "tests/ipc");
 	assert_string_equal(o.bad, "");
@@ -77,6 +81,7 @@ static void nonsense_is_named(void **state)
 		"ckpt.interval=2000000s", "ckpt.resume=yesterday", "ckpt.resume=3x", "ckpt.format=maybe",
 		"ckpt.require=1", "ckpt.store=1P", "ckpt.store=4K", "ckpt.store=999999999999T", "ckpt.buffers=1",
 		"ckpt.buffers=70000", "ckpt.frames=255", "ckpt.frames=4K", "ckpt.timeout=99ms", "ckpt.timeout=off", "ckpt.timeout=soon", "ckpt.fault=crash",
+		"ckpt.scrub=", "ckpt.scrub=1", "ckpt.scrub=4M,", "ckpt.scrub=4M,off", "ckpt.scrub=fast", "ckpt.scrub=1T",
 		"ckpt.fault=crash@off", "ckpt.fault=flood@1s", "ckpt.nosuch=1", "ckpt.",
 	};
 

@@ -76,6 +76,10 @@ struct L4_CkptStat {
 	unsigned long unpromised;       /* dirty pages that the partition has no room for */
 	unsigned long throttled;        /* pages whose writers wait for room on the partition */
 	unsigned long throttles;        /* how many have had to */
+	unsigned long scrub_pages;      /* read and compared with their checksums, before anybody needed them */
+	unsigned long scrub_round;      /* the same, in the round under way or the last one */
+	unsigned long scrub_rounds;     /* rounds completed */
+	unsigned long scrub_damaged;    /* blocks found damaged */
 	unsigned long postponed_us;     /* what the `postponed` have waited, all together */
 	unsigned long frame_waits;      /* times that a fault, or the kernel for an object, found no free frame */
 	unsigned long frame_wait_us;    /* time in which somebody waited for one */
