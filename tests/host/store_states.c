@@ -35,6 +35,7 @@ struct history {
 	uint32_t now[SLOTS];
 	uint32_t next;                  /* content that was not used yet */
 	struct snapshot *gen[GENERATIONS];
+	uint64_t kept[GENERATIONS];     /* what was kept when this one had been committed (kept_hash); 0: not known */
 };
 
 static void slot_name(unsigned slot, uint32_t *client, uint64_t *vpn)
@@ -389,6 +390,42 @@ static bool make_room(struct world *w)
 	return land_all(w);
 }
 
+/* Numbers, names and pins of all that is kept. */
+static uint64_t kept_hash(const struct store *st)
+{
+	struct store_generation list[STORE_KEPT_MAX];
+	uint32_t n = store_generations(st, list, STORE_KEPT_MAX);
+	uint64_t h = n + 1;
+
+	for (uint32_t i = 0; i < n; i++) {
+		h = (h ^ list[i].generation) * 0x9e3779b97f4a7c15ull;
+		h = (h ^ list[i].flags) * 0x9e3779b97f4a7c15ull;
+		for (unsigned k = 0; k < STORE_NAME_BYTES; k++)
+			h = (h ^ (uint8_t)list[i].name[k]) * 0x9e3779b97f4a7c15ull;
+	}
+	return h;
+}
+
+/* Give and take names, drop, keep more or less. What it does not allow is not done. */
+static void change_kept(struct world *w)
+{
+	struct store_generation list[STORE_KEPT_MAX];
+	uint32_t n = store_generations(w->st, list, STORE_KEPT_MAX);
+	unsigned what = (unsigned)sim_below(&w->seed, 12);
+	uint64_t g = n ? list[sim_below(&w->seed, n)].generation : 0;
+	char name[STORE_NAME_BYTES];
+
+	snprintf(name, sizeof(name), "name-%u", (unsigned)sim_below(&w->seed, 20));
+	if (what < 3 && n < 24)
+		store_name(w->st, g, name);
+	else if (what < 4)
+		store_name(w->st, g, NULL);
+	else if (what < 7)
+		store_drop(w->st, g);
+	else if (what < 8)
+		store_keep(w->st, 1 + (uint32_t)sim_below(&w->seed, 10));
+}
+
 /* Commit, again and again until it succeeds. While it is under way, changes of the next generation are asked for. */
 static bool commit(struct world *w)
 {
@@ -422,6 +459,7 @@ static bool commit(struct world *w)
 	if (store_generation(w->st) != number)
 		return world_wrong(w, "a commit made another generation than expected");
 	w->newest = w->committed = number;
+	w->h.kept[number] = kept_hash(w->st);
 	sim_mark(&w->sim, number);
 	return land_all(w);
 }
@@ -591,6 +629,16 @@ static bool judge_reads(struct judge *j, struct states *s, bool whole)
 	return true;
 }
 
+/* What is kept is what was kept when this generation had been committed, but for those that shedding let go of. */
+static bool judge_kept(struct judge *j, const struct history *h)
+{
+	uint64_t g = j->mount.generation;
+
+	if (!g || !h->kept[g] || j->st->super->revision || kept_hash(j->st) == h->kept[g])
+		return true;
+	return judge_wrong(j, "what is kept is not what was committed");
+}
+
 /* A disk as a power cut left it: it must hold a whole generation, not older than the acknowledged one. */
 static bool judge_crash(struct judge *j, struct states *s, struct sim_image *im, const struct history *h,
 			uint64_t acknowledged, uint64_t boots)
@@ -614,6 +662,8 @@ static bool judge_crash(struct judge *j, struct states *s, struct sim_image *im,
 	if (!judge_generation(j, h, j->mount.generation, true))
 		return false;
 	if (s->judgements % 16 == 0 && !judge_reads(j, s, true))
+		return false;
+	if (!j->mount.skipped_count && !judge_kept(j, h))
 		return false;
 	/* The older ones are there to go back to, those that a commit has just given up included. */
 	for (uint32_t i = 1; s->judgements % 8 == 0 && i < j->st->kept_count; i++)
@@ -861,13 +911,14 @@ static bool visit_all(struct states *s, struct world *w, uint64_t budget)
 
 const char *const states_kind_names[STATES_KINDS] = {
 	"small commits", "commits of every size", "small cache", "input/output errors", "reboots and older generations",
-	"from an empty partition", "nearly full disk", "long history",
+	"from an empty partition", "nearly full disk", "long history", "names, drops, older ones resumed",
+	"the same, nearly full disk",
 };
 
 struct kind {
 	uint32_t nodes;
 	unsigned warm_up, rounds, changes, errors_per_1000, ballast;
-	bool     reboots, from_empty;
+	bool     reboots, from_empty, generations;
 };
 static const struct kind kinds[STATES_KINDS] = {
 	{ .nodes = 256, .warm_up = 4, .rounds = 12, .changes = 5 },
@@ -878,6 +929,8 @@ static const struct kind kinds[STATES_KINDS] = {
 	{ .nodes = 128, .rounds = 6, .changes = 20, .from_empty = true },
 	{ .nodes = 128, .warm_up = 2, .rounds = 8, .changes = 30, .ballast = 1720 },
 	{ .nodes = 128, .warm_up = 60, .rounds = 6, .changes = 40 },
+	{ .nodes = 128, .warm_up = 20, .rounds = 10, .changes = 20, .reboots = true, .generations = true },
+	{ .nodes = 128, .warm_up = 12, .rounds = 10, .changes = 40, .ballast = 1500, .generations = true },
 };
 
 static bool play(struct world *w, const struct kind *k, unsigned rounds)
@@ -889,6 +942,10 @@ static bool play(struct world *w, const struct kind *k, unsigned rounds)
 			return false;
 		if (k->reboots && dice == 1 && !reboot_into_older(w))
 			return false;
+		if (k->generations && w->st->kept_count < 24 && dice == 2 && !reboot_into_older(w))
+			return false;
+		if (k->generations)
+			change_kept(w);
 		if (!change_some(w, (unsigned)sim_below(&w->seed, k->changes + 1)) || !commit(w))
 			return false;
 	}

@@ -26,7 +26,7 @@ struct states {
 };
 
 /* Crash states of one world of the given kind (0 <= kind < STATES_KINDS), and of crashes during their recovery. */
-#define STATES_KINDS    8u
+#define STATES_KINDS    10u
 extern const char *const states_kind_names[STATES_KINDS];
 bool states_world(struct states *s, unsigned kind, uint64_t seed);
 
