@@ -18,7 +18,7 @@ KILLRESUME = ["tests/killresume", "--kills", "10"]
 
 STORE = ["host/store_test", "host/store_crash_test"]
 CRASH = ["host/store_crash_test"]
-BASIC, SEAMS = "guest/persist_basic@release", "guest/persist_seams@release"
+BASIC, SEAMS, EVICTED = "guest/persist_basic@release", "guest/persist_seams@release", "guest/persist_evicted@release"
 
 
 @dataclass
@@ -120,6 +120,9 @@ MUTANTS = [
     Mutant("epoch check left out when a page is mapped", "kernel/mapdb.c",
            [("if (!frame_is_current(pfn)) return false; ptab_make_current(dst);", "ptab_make_current(dst);")],
            ["host/mapdb_test", "host/mapdb_model_test"]),
+    Mutant("page table made current by a map item without being protected", "kernel/mapdb.c",
+           [("if (!frame_is_current(pfn)) return false; ptab_make_current(dst);", "if (!frame_is_current(pfn)) return false; dst->epoch = epoch;")],
+           ["host/mapdb_test", "host/mapdb_model_test", EVICTED]),
     Mutant("page tables keep W across a snapshot", "kernel/ptab.c",
            [("m->writable = 0; pt->tlb_gen++;", "pt->tlb_gen++;"),
             ("pml4[i * 64 + (unsigned)__builtin_ctzl(used)] &= ~PTE_W;", "(void)pml4;")], ["host/mapdb_test", BASIC]),
@@ -136,7 +139,7 @@ MUTANTS = [
            [("return d->current_in == epoch && e->version", "return d->current_in && e->version")],
            [SEAMS, "guest/persist_seams@debug+ckpt", KILLRESUME]),
     Mutant("FPU state not saved before a snapshot", "kernel/framectl.c",
-           [("fpu_disown(cpu->fpu_owner); epoch++;", "epoch++;")], ["guest/persist_seams@debug+ckpt", BASIC, KILLRESUME]),
+           [("fpu_disown(cpu->fpu_owner); epoch++;", "epoch++;")], ["guest/persist_basic@debug+ckpt", BASIC, KILLRESUME]),
     Mutant("FPU state not restored", "kernel/x86/fpu.c",
            [("restore(to->tcb->fpu); cpu->fpu_owner = to;", "cpu->fpu_owner = to;")], ["guest/fpu@release"]),
     Mutant("flags of a loaded TCB not checked", "kernel/object.c",
@@ -159,15 +162,15 @@ MUTANTS = [
            [("else wakeup_set(t, e->deadline);", "")], [BASIC]),
     Mutant("reply lost at activation", "kernel/activate.c",
            [("(dest->tte->flags & (TTE_ACTIVE | TTE_STOPPED)) != TTE_ACTIVE || ipc_accepts(dest, t)) {",
-             "(dest->tte->flags & (TTE_ACTIVE | TTE_STOPPED)) != TTE_ACTIVE) {")], [BASIC, SEAMS, KILLRESUME]),
+             "(dest->tte->flags & (TTE_ACTIVE | TTE_STOPPED)) != TTE_ACTIVE) {")], [EVICTED]),
     Mutant("call to a residual server cancelled at recovery", "kernel/activate.c",
            [("if (e->kind & IPC_CALL_RESIDUAL || (e->kind", "if ((e->kind")], [SEAMS]),
     Mutant("abort noted before the cut is forgotten", "kernel/activate.c",
-           [("if (e->state == TS_READY || e->pending)", "if (e->state == TS_READY)")], [BASIC, SEAMS]),
+           [("if (e->state == TS_READY || e->pending)", "if (e->state == TS_READY)")], [EVICTED]),
     Mutant("committed send is sent again", "kernel/ipc.c",
            [("if (!thread_is_ckptserver(t) && w.count) { park(t, &w);",
              "if (!thread_is_ckptserver(t) && w.count) { if (t->tcb->ipc_to != L4_NILTHREAD) { t->tte->state = TS_SEND;"
-             " t->tte->partner = t->tcb->ipc_to; } park(t, &w);")], [SEAMS, "guest/persist_seams@debug+ckpt", KILLRESUME]),
+             " t->tte->partner = t->tcb->ipc_to; } park(t, &w);")], [EVICTED]),
     Mutant("receive-pending does not count as waiting", "kernel/ipc.c",
            [("if (e->state != TS_RECV && e->state != TS_RECV_PENDING) return false;",
              "if (e->state != TS_RECV) return false;")], ["guest/ipc@release", SEAMS]),

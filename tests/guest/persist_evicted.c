@@ -1,0 +1,548 @@
+/* SPDX-License-Identifier: BSD-2-Clause
+ * harness: memory=64M options=ckpt.frames=700 timeout=150
+ *
+ * Property: a thread whose TCB and UTCB are paged out loses nothing by it: its deadline passes in time, an answer to its page
+ * fault, a message, a cancellation reach it, and a server that has answered one client and finds the next one absent has
+ * answered once. What a thread has been told, or has begun, and could not do yet, it does after a recovery: an abort, a send whose
+ * receiver was paged out. A map item into a space that has not run since the snapshot leaves that space's older pages protected; a
+ * page discarded while it belongs to a snapshot is in that snapshot. Guards eviction, the check phase of IPC, activation,
+ * epochs of page tables, discarding.
+ *
+ * Paging out is done by touching more memory than there are frames, and proved by the pages that are read back.
+ */
+#include "test.h"
+#include <l4/ckpt.h>
+
+const char test_suite[] = "persist_evicted";
+
+#define MS      1000UL
+#define MANY    24                      /* threads of each kind */
+#define SWEEPS  3                       /* over that many times the frames */
+
+static volatile word *ballast;
+static word ballast_pages;
+
+static struct L4_CkptStat stat(void)
+{
+	struct L4_CkptStat s;
+
+	REQUIRE_EQ(L4_CheckpointInfo(&s), L4_CKPT_OK);
+	return s;
+}
+
+/* Touch so many pages that whatever nobody needs is paged out. */
+static void page_out(void)
+{
+	word i, sweep;
+
+	if (!ballast) {
+		ballast_pages = stat().frames * 2;
+		ballast = test_pages((unsigned int)ballast_pages);
+	}
+	for (sweep = 0; sweep < SWEEPS; sweep++)
+		for (i = 0; i < ballast_pages; i++)
+			ballast[i * 512]++;
+}
+
+static word reads_before;
+
+static void begin_reading(void)
+{
+	page_out();
+	reads_before = stat().reads;
+}
+
+/* At least the TCBs and UTCBs of so many threads have come from the disk meanwhile. */
+static void expect_read(word threads)
+{
+	EXPECT_GE(stat().reads, reads_before + 2 * threads);
+}
+
+/* ---- A deadline --------------------------------------------------------------------------------------------------- */
+
+#define NAP     (1500 * MS)
+
+static volatile word nap_begin[MANY], nap_end[MANY], naps;
+
+static void napper(void *arg)
+{
+	word n = (word)arg;
+
+	nap_begin[n] = test_now_us();
+	test_sleep_us(NAP);
+	nap_end[n] = test_now_us();
+	__atomic_fetch_add(&naps, 1, __ATOMIC_RELAXED);
+}
+
+static void deadline_check(void)
+{
+	L4_ThreadId_t tid[MANY];
+	word n, out;
+
+	for (n = 0; n < MANY; n++)
+		tid[n] = test_thread(napper, (void *)n);
+	for (n = 0; n < MANY; n++)
+		test_wait_flag(&nap_begin[n], 1);
+	begin_reading();
+	out = test_now_us();
+	test_wait_flag(&naps, MANY);
+	for (n = 0; n < MANY; n++) {
+		EXPECT_GE(nap_end[n] - nap_begin[n], NAP * 998 / 1000);
+		EXPECT_LE(nap_end[n] - nap_begin[n], NAP + 3000 * MS);
+		test_delete(tid[n]);
+	}
+	/* On a machine so slow that they woke before they were out nothing was proved. */
+	if (out < nap_begin[0] + NAP)
+		expect_read(MANY);
+	else
+		test_note("paging out took longer than the sleep, us", out - nap_begin[0]);
+}
+
+/* ---- An answer to a page fault ------------------------------------------------------------------------------------ */
+
+#define HOLD    1                       /* labels: page faults wait from now on; … are answered now */
+#define ANSWER  2
+
+static L4_ThreadId_t slow_pager;
+static volatile word *fault_page;
+static volatile word held, answered, fault_got[MANY], fault_done;
+
+static void answer(L4_ThreadId_t to, word address)
+{
+	(void)__atomic_fetch_add((volatile unsigned char *)address, 0, __ATOMIC_RELAXED);
+	test_load(0, 0, 0, 0);
+	EXPECT_IPC_OK(L4_Send_Timeout(to, L4_ZeroTime));
+	answered++;
+}
+
+/* Pager of threads of this space. It touches what they miss, so it is there for them as well. */
+static void slow_pager_loop(void *arg)
+{
+	L4_ThreadId_t from, held_from[MANY];
+	word held_address[MANY], hold = 0, n;
+	L4_MsgTag_t tag;
+
+	(void)arg;
+	for (;;) {
+		tag = L4_Wait(&from);
+		if (L4_IpcFailed(tag))
+			continue;
+		if (L4_Label(tag) == HOLD) {
+			hold = 1;
+		} else if (L4_Label(tag) == ANSWER) {
+			for (hold = n = 0; n < held; n++)
+				answer(held_from[n], held_address[n]);
+			held = 0;
+		} else if (hold && held < MANY) {
+			held_from[held] = from;
+			held_address[held] = test_mr(1);
+			held++;
+		} else {
+			answer(from, test_mr(1));
+		}
+	}
+}
+
+static void faulter(void *arg)
+{
+	word n = (word)arg;
+
+	fault_page[n * 512] += n + 1;
+	fault_got[n] = fault_page[n * 512];
+	__atomic_fetch_add(&fault_done, 1, __ATOMIC_RELAXED);
+}
+
+static void fault_check(void)
+{
+	L4_ThreadId_t tid[MANY];
+	word n;
+
+	slow_pager = test_thread(slow_pager_loop, 0);
+	fault_page = test_pages(MANY);
+	EXPECT_IPC_OK(test_send(slow_pager, HOLD, 0, L4_Never));
+	for (n = 0; n < MANY; n++) {
+		tid[n] = test_thread_inactive(slow_pager);
+		test_start(tid[n], faulter, (void *)n);
+	}
+	test_wait_flag(&held, MANY);
+	begin_reading();
+	EXPECT_IPC_OK(test_send(slow_pager, ANSWER, 0, L4_Never));
+	test_wait_flag(&fault_done, MANY);
+	for (n = 0; n < MANY; n++) {
+		EXPECT_EQ(fault_got[n], n + 1);
+		test_delete(tid[n]);
+	}
+	EXPECT_GE(answered, MANY);
+	expect_read(MANY);
+	test_delete(slow_pager);
+}
+
+/* ---- Reply and wait ----------------------------------------------------------------------------------------------- */
+
+static L4_ThreadId_t server, main_id;
+static volatile word asked[MANY], got[MANY], wrong, extra, replies;
+
+static void server_loop(void *arg)
+{
+	L4_ThreadId_t from;
+	L4_MsgTag_t tag;
+
+	(void)arg;
+	/* Its clients queue up while it waits for somebody else. */
+	EXPECT_IPC_OK(L4_Receive(main_id));
+	tag = L4_Wait(&from);
+	for (;;) {
+		word n = test_mr(1);
+
+		if (L4_IpcFailed(tag) || n >= MANY || asked[n]++)
+			wrong++;
+		test_load(1, 1, 5000 + n, 0);
+		tag = L4_ReplyWait(from, &from);
+	}
+}
+
+static void client(void *arg)
+{
+	word n = (word)arg;
+
+	if (L4_IpcFailed(test_call(server, 1, n, 0)) || test_mr(1) != 5000 + n)
+		wrong++;
+	got[n]++;
+	__atomic_fetch_add(&replies, 1, __ATOMIC_RELAXED);
+	for (;;) {
+		(void)L4_Receive(server);
+		extra++;
+	}
+}
+
+static void reply_wait_check(void)
+{
+	L4_ThreadId_t tid[MANY];
+	word n;
+
+	main_id = L4_MyGlobalId();
+	server = test_thread(server_loop, 0);
+	for (n = 0; n < MANY; n++)
+		tid[n] = test_thread(client, (void *)n);
+	for (n = 0; n < MANY; n++)
+		test_wait_state(tid[n], L4_SCHEDRESULT_PENDING_SEND);
+	begin_reading();
+	EXPECT_IPC_OK(test_send(server, 1, 0, L4_Never));
+	test_wait_flag(&replies, MANY);
+	test_sleep_us(20 * MS);
+	for (n = 0; n < MANY; n++) {
+		EXPECT_EQ(asked[n], 1);
+		EXPECT_EQ(got[n], 1);
+	}
+	EXPECT_EQ(wrong, 0);
+	EXPECT_EQ(extra, 0);
+	expect_read(MANY);
+	for (n = 0; n < MANY; n++)
+		test_delete(tid[n]);
+	test_delete(server);
+}
+
+/* ---- Cancelled ---------------------------------------------------------------------------------------------------- */
+
+static volatile word cancelled, not_cancelled;
+
+static void waiter(void *arg)
+{
+	word error;
+
+	if ((word)arg % 2)
+		error = L4_IpcFailed(L4_Receive(main_id)) ? L4_ErrorCode() : ~0UL;
+	else
+		error = L4_IpcFailed(test_call(main_id, 1, 0, 0)) ? L4_ErrorCode() : ~0UL;
+	if (IPC_CODE(error) == L4_IPC_CANCELED && IPC_PHASE(error) == (word)arg % 2)
+		__atomic_fetch_add(&cancelled, 1, __ATOMIC_RELAXED);
+	else
+		not_cancelled = error;
+}
+
+static void cancel(L4_ThreadId_t tid)
+{
+	word dummy;
+	L4_ThreadId_t none;
+
+	(void)L4_ExchangeRegisters(tid, L4_EXREGS_SEND | L4_EXREGS_RECV, 0, 0, 0, 0, L4_nilthread, &dummy, &dummy, &dummy,
+	                           &dummy, &dummy, &none);
+}
+
+static void cancel_check(void)
+{
+	L4_ThreadId_t tid[MANY];
+	word n;
+
+	main_id = L4_MyGlobalId();
+	for (n = 0; n < MANY; n++)
+		tid[n] = test_thread(waiter, (void *)n);
+	for (n = 0; n < MANY; n++)
+		test_wait_state(tid[n], n % 2 ? L4_SCHEDRESULT_WAITING : L4_SCHEDRESULT_PENDING_SEND);
+	begin_reading();
+	for (n = 0; n < MANY; n++)
+		cancel(tid[n]);
+	test_wait_flag(&cancelled, MANY);
+	EXPECT_EQ(cancelled, MANY);
+	EXPECT_EQ(not_cancelled, 0);
+	expect_read(MANY);
+	for (n = 0; n < MANY; n++)
+		test_delete(tid[n]);
+}
+
+/* ---- Begun, and not done yet -------------------------------------------------------------------------------------- */
+
+/* Take a checkpoint now, be killed, and come back from that checkpoint. */
+static void recover_here(const char *request)
+{
+	word boot = test_boot();
+
+	EXPECT(test_checkpoint() != 0);
+	if (test_boot() == boot)
+		test_wait_boot(request, boot);
+}
+
+static volatile word told, told_error;
+
+static void told_waiter(void *arg)
+{
+	(void)arg;
+	told = 1;
+	(void)L4_Receive(main_id);
+	told_error = L4_ErrorCode();
+	told = 2;
+}
+
+/* The thread is less urgent than this one, so the snapshot comes before it has noticed anything. */
+static void abort_check(void)
+{
+	L4_ThreadId_t tid = test_thread_inactive(L4_Pager());
+
+	main_id = L4_MyGlobalId();
+	EXPECT_EQ(L4_SetCheckpointInterval(0, 0), L4_CKPT_OK);
+	(void)L4_Set_Priority(tid, 10);
+	test_start(tid, told_waiter, 0);
+	test_wait_flag(&told, 1);
+	test_wait_state(tid, L4_SCHEDRESULT_WAITING);
+	EXPECT(test_checkpoint() != 0);
+	cancel(tid);
+	recover_here("[test] kill 2");
+	test_wait_flag(&told, 2);
+	EXPECT_EQ(IPC_PHASE(told_error), 1);
+	EXPECT_EQ(IPC_CODE(told_error), L4_IPC_CANCELED);
+	test_delete(tid);
+}
+
+static L4_ThreadId_t taker[MANY];
+static volatile word taken[MANY], takers, too_much, sender_wrong;
+
+static void take_one(void *arg)
+{
+	word n = (word)arg;
+	L4_ThreadId_t from;
+
+	if (L4_IpcFailed(L4_Wait(&from)) || test_mr(1) != 300 + n)
+		too_much++;
+	taken[n]++;
+	__atomic_fetch_add(&takers, 1, __ATOMIC_RELAXED);
+	(void)L4_Wait(&from);
+	too_much++;
+}
+
+static void send_one(void *arg)
+{
+	word n = (word)arg;
+
+	EXPECT_IPC_OK(L4_Receive(main_id));
+	if (L4_IpcFailed(test_send(taker[n], 1, 300 + n, L4_Never)))
+		sender_wrong++;
+	for (;;)
+		L4_Sleep(L4_Never);
+}
+
+/* The senders wait for their receivers' objects, which come from the disk, when the snapshot is taken. */
+static void send_check(void)
+{
+	L4_ThreadId_t sender[MANY];
+	word n;
+
+	main_id = L4_MyGlobalId();
+	EXPECT_EQ(L4_SetCheckpointInterval(0, 0), L4_CKPT_OK);
+	for (n = 0; n < MANY; n++) {
+		taker[n] = test_thread(take_one, (void *)n);
+		sender[n] = test_thread_inactive(L4_Pager());
+		(void)L4_Set_Priority(sender[n], 10);
+		test_start(sender[n], send_one, (void *)n);
+	}
+	for (n = 0; n < MANY; n++) {
+		test_wait_state(taker[n], L4_SCHEDRESULT_WAITING);
+		test_wait_state(sender[n], L4_SCHEDRESULT_WAITING);
+	}
+	EXPECT(test_checkpoint() != 0);
+	page_out();
+	for (n = 0; n < MANY; n++)
+		EXPECT_IPC_OK(test_send(sender[n], 1, 0, L4_Never));
+	for (n = 0; n < MANY; n++)
+		L4_ThreadSwitch(sender[n]);
+	recover_here("[test] kill 3");
+	test_wait_flag(&takers, MANY);
+	test_sleep_us(20 * MS);
+	for (n = 0; n < MANY; n++)
+		EXPECT_EQ(taken[n], 1);
+	EXPECT_EQ(too_much, 0);
+	EXPECT_EQ(sender_wrong, 0);
+	for (n = 0; n < MANY; n++) {
+		test_delete(sender[n]);
+		test_delete(taker[n]);
+	}
+}
+
+/* ---- A map item into a space that has not run since the snapshot ------------------------------------------------- */
+
+#define ROUNDS  16
+#define OLD     8                       /* pages it had before */
+
+static L4_ThreadId_t sleeper_space;
+static volatile word *old_page, *new_page, mapped_rounds;
+
+static void receive_pages(void *arg)
+{
+	L4_ThreadId_t from;
+	word n, i;
+
+	(void)arg;
+	for (i = 0; i < OLD; i++)
+		old_page[i * 512] = 1;
+	for (n = 1;; n++) {
+		/* The window is where the old pages are: one page table has both. */
+		L4_LoadBR(0, L4_CompleteAddressSpace.raw);
+		EXPECT_IPC_OK(L4_Wait(&from));
+		for (i = 0; i < OLD; i++)
+			old_page[i * 512] = 100 * n + i;
+		new_page[(n - 1) * 512] = 7 * n;
+		mapped_rounds = n;
+	}
+}
+
+static void map_setup(void)
+{
+	word n;
+
+	old_page = test_pages(OLD + ROUNDS);
+	new_page = old_page + OLD * 512;
+	sleeper_space = test_space();
+	test_space_start(sleeper_space, receive_pages, 0);
+	for (n = 0; n < ROUNDS; n++) {
+		L4_Msg_t msg;
+
+		test_wait_flag(&mapped_rounds, n);
+		test_wait_state(sleeper_space, L4_SCHEDRESULT_WAITING);
+		new_page[n * 512] = 3;
+		EXPECT(test_checkpoint() != 0);
+		L4_MsgClear(&msg);
+		L4_MsgAppendMapItem(&msg, L4_MapItem(L4_FpageAddRights(L4_FpageLog2((word)&new_page[n * 512], 12),
+		                                                       L4_FullyAccessible), (word)&new_page[n * 512]));
+		L4_MsgLoad(&msg);
+		EXPECT_IPC_OK(L4_Send(sleeper_space));
+	}
+	test_wait_flag(&mapped_rounds, ROUNDS);
+}
+
+/* Had a write to an old page gone unnoticed, the checkpoint would lack it. */
+static void map_check(void)
+{
+	word i;
+
+	EXPECT_EQ(mapped_rounds, ROUNDS);
+	for (i = 0; i < OLD; i++)
+		EXPECT_EQ(old_page[i * 512], 100 * ROUNDS + i);
+	for (i = 0; i < ROUNDS; i++)
+		EXPECT_EQ(new_page[i * 512], 7 * (i + 1));
+}
+
+/* ---- Discarding what belongs to a snapshot ------------------------------------------------------------------------ */
+
+#define DISCARDED       64
+#define TRIES           20
+
+static volatile word *given_up;
+static volatile word saving, saved, stage;      /* of the discard: 0 before, 1 called, 2 done */
+
+static void saver(void *arg)
+{
+	(void)arg;
+	saving = 1;
+	(void)test_checkpoint();
+	saved = 1;
+}
+
+static word content(word attempt, word i)
+{
+	return attempt << 32 | (i + 1);
+}
+
+/* All of it as it was, or all zero. */
+static void expect_pages(word attempt, int zero)
+{
+	word i, bad = 0;
+
+	for (i = 0; i < DISCARDED * 512; i++)
+		bad += given_up[i] != (zero ? 0 : content(attempt, i));
+	EXPECT_EQ(bad, 0);
+}
+
+/* True: another boot, which began with the checkpoint that was being taken. */
+static int discard_once(word attempt, word boot)
+{
+	L4_ThreadId_t tid;
+	word i, in_time, end = test_now_us() + 2000 * MS, old;
+
+	for (i = 0; i < DISCARDED * 512; i++)
+		given_up[i] = content(attempt, i);
+	saving = saved = stage = 0;
+	tid = test_thread(saver, 0);
+	/* Its request has been taken: the snapshot is the next thing that happens. */
+	while (!saved && (!saving || (L4_Schedule(tid, ~0UL, ~0UL, ~0UL, ~0UL, &old) & 0xff) != L4_SCHEDRESULT_WAITING) &&
+	       test_now_us() < end)
+		L4_ThreadSwitch(tid);
+	if (test_boot() != boot)
+		return 1;
+	stage = 1;
+	(void)L4_DiscardStore((word)given_up, DISCARDED * 4096);
+	stage = 2;
+	in_time = !saved;
+	if (test_boot() != boot)
+		return 1;
+	expect_pages(attempt, 1);
+	test_wait_flag(&saved, 1);
+	test_delete(tid);
+	if (in_time)
+		test_wait_boot("[test] kill 4", boot);
+	return test_boot() != boot;
+}
+
+static void discard_check(void)
+{
+	word boot = test_boot(), attempt;
+	int again = 0;
+
+	given_up = test_pages(DISCARDED);
+	EXPECT_EQ(L4_SetCheckpointInterval(0, 0), L4_CKPT_OK);
+	for (attempt = 1; attempt <= TRIES && !again; attempt++)
+		again = discard_once(attempt, boot);
+	EXPECT(again);
+	if (stage != 1)
+		expect_pages(attempt - 1, stage == 2);
+}
+
+const struct test tests[] = {
+	{ .name = "a map item into a space that has not run since the snapshot", .setup = map_setup, .run = map_check },
+	{ .name = "deadline of a thread that is paged out", .run = deadline_check },
+	{ .name = "answer to a faulter that is paged out", .run = fault_check },
+	{ .name = "reply, and wait for a sender that is paged out", .run = reply_wait_check },
+	{ .name = "cancelling threads that are paged out", .run = cancel_check },
+	{ .name = "an abort that was not noticed yet", .run = abort_check },
+	{ .name = "a send that waits for its receiver's objects", .run = send_check },
+	{ .name = "a page discarded while it belongs to a snapshot is in it", .run = discard_check },
+	{ 0 }
+};
