@@ -17,7 +17,10 @@ static const struct { const char *name; stress_function *run; const char *help; 
 	{ "thread", stress_thread, "threads made and deleted; their ids never come back (threads=8)" },
 	{ "pagers", stress_pagers, "a task three pagers deep, all of them ours (pages=32)" },
 	{ "bank", stress_bank, "transfers between tasks; the sum stays (accounts=64)" },
-	{ "all", stress_all, "all of these" },
+	{ "ring", stress_ring, "one token around five tasks" },
+	{ "queue", stress_queue, "a producer and a consumer with shared memory" },
+	{ "all", stress_all, "all of these, and for ever" },
+	{ "output", stress_output, "not one of all: lines that follow from the seed, and an end (lines=300)" },
 };
 enum { PROGRAMS = sizeof program / sizeof program[0] };
 
