@@ -88,7 +88,8 @@ static void deadline_check(void)
 	test_wait_flag(&naps, MANY);
 	for (n = 0; n < MANY; n++) {
 		EXPECT_GE(nap_end[n] - nap_begin[n], NAP * 998 / 1000);
-		EXPECT_LE(nap_end[n] - nap_begin[n], NAP + 3000 * MS);
+		/* While memory is short all are late. */
+		EXPECT_LE(nap_end[n] - nap_begin[n], NAP + 3000 * MS + (out - nap_begin[n]));
 		test_delete(tid[n]);
 	}
 	/* On a machine so slow that they woke before they were out nothing was proved. */
@@ -334,7 +335,7 @@ static void abort_check(void)
 }
 
 static L4_ThreadId_t taker[MANY];
-static volatile word go, begun, taken[MANY], takers, too_much, sender_wrong;
+static volatile word go, begun, snapped, taken[MANY], takers, too_much, sender_wrong;
 
 static void take_one(void *arg)
 {
@@ -362,35 +363,44 @@ static void send_one(void *arg)
 		L4_Sleep(L4_Never);
 }
 
-/* The first senders wait for their receivers' objects, which come from the disk, when the snapshot is taken. They are more
- * urgent than this thread, so what it sees of them is that they wait. */
+/* Less urgent than the senders: when it sees that they have begun, they wait for objects from the disk. */
+static void snapper(void *arg)
+{
+	(void)arg;
+	while (!begun)
+		;
+	snapped = test_checkpoint();
+}
+
 static void send_check(void)
 {
-	L4_ThreadId_t sender[MANY];
-	word n;
+	L4_ThreadId_t sender[MANY], tid;
+	word n, boot = test_boot();
 
 	main_id = L4_MyGlobalId();
 	EXPECT_EQ(L4_SetCheckpointInterval(0, 0), L4_CKPT_OK);
 	for (n = 0; n < MANY; n++) {
 		taker[n] = test_thread(take_one, (void *)n);
-		sender[n] = test_thread_inactive(L4_Pager());
-		(void)L4_Set_Priority(sender[n], 120);
-		test_start(sender[n], send_one, (void *)n);
+		sender[n] = test_thread(send_one, (void *)n);
 	}
 	for (n = 0; n < MANY; n++)
 		test_wait_state(taker[n], L4_SCHEDRESULT_WAITING);
 	EXPECT(test_checkpoint() != 0);
 	page_out();
+	tid = test_thread_inactive(L4_Pager());
+	(void)L4_Set_Priority(tid, 50);
+	test_start(tid, snapper, 0);
 	go = 1;
-	while (!begun)
-		;
-	recover_here("[test] kill 3");
+	test_wait_flag(&snapped, 1);
+	if (test_boot() == boot)
+		test_wait_boot("[test] kill 3", boot);
 	test_wait_flag(&takers, MANY);
 	test_sleep_us(20 * MS);
 	for (n = 0; n < MANY; n++)
 		EXPECT_EQ(taken[n], 1);
 	EXPECT_EQ(too_much, 0);
 	EXPECT_EQ(sender_wrong, 0);
+	test_delete(tid);
 	for (n = 0; n < MANY; n++) {
 		test_delete(sender[n]);
 		test_delete(taker[n]);
