@@ -18,6 +18,7 @@ KILLRESUME = ["tests/killresume", "--kills", "10"]
 
 STORE = ["host/store_test", "host/store_crash_test"]
 CRASH = ["host/store_crash_test"]
+GENS = ["host/store_gens_test"] + CRASH
 BASIC, SEAMS, EVICTED = "guest/persist_basic@release", "guest/persist_seams@release", "guest/persist_evicted@release"
 
 
@@ -61,11 +62,15 @@ MUTANTS = [
            [("} else if (store_sum(op->buf) == op->sum) {", "} else if (true) {")], STORE),
     Mutant("superblocks not verified", "ckptserver/store/super.c",
            [("if (sum_without(s, &s->sum) != s->sum)", "if (false)")], STORE),
-    Mutant("no falling back to the older superblock", "ckptserver/store/recover.c",
-           [("for (unsigned k = 0; k < 2 && status != STORE_OK; k++) {",
-             "for (unsigned k = 0; k < 1 && status != STORE_OK; k++) {")], STORE),
+    Mutant("no falling back to an older generation", "ckptserver/store/recover.c",
+           [("struct kept *k = newest_intact(st, res, s); if (k)",
+             "struct kept *k = newest_intact(st, res, s); if (k && k->g.generation == s[0]->generation)")], STORE),
     Mutant("generation number used twice", "ckptserver/store/recover.c",
-           [("if (st->newest == own) st->newest++;", "")], STORE),
+           [("st->newest++; table_distrust(st, s[0]);", "table_distrust(st, s[0]);")], STORE),
+    Mutant("records trusted that a lost successor may have dropped", "ckptserver/store/recover.c",
+           [("st->newest++; table_distrust(st, s[0]);", "st->newest++;")], GENS),
+    Mutant("going back gives up what was newer", "ckptserver/store/recover.c",
+           [("if (k->listed) k->flags |= FMT_GEN_PINNED;", "")], GENS),
     Mutant("block of a kept generation allocated", "ckptserver/store/alloc.c",
            [("w->opened_kept = w->errors = 0;", "w->opened_kept = st->kept_count; w->errors = 0;")], STORE),
     Mutant("block freed in this commit allocated in it", "ckptserver/store/alloc.c",
@@ -91,8 +96,8 @@ MUTANTS = [
     Mutant("a page's copy-out skipped", "ckptserver/cow.c",
            [("if (!buffer[b].remove) page_copy(buffer[b].data, page_data(f));", "")], ["host/cow_test", BASIC]),
     Mutant("writer let in before the copy-out", "ckptserver/cow.c",
-           [("if (!b) return false; copy_out(f, b); fifo_put(&copied, b);",
-             "if (!b) { list_remove(f); cow.snap--; make_dirty(f); return true; } copy_out(f, b); fifo_put(&copied, b);")],
+           [("if (!b) return NO_BUFFER; copy_out(f, b); fifo_put(&copied, b);",
+             "if (!b) { list_remove(f); cow.snap--; make_dirty(f); return TAKEN; } copy_out(f, b); fifo_put(&copied, b);")],
            ["host/cow_test"]),
     Mutant("discarded page of the snapshot freed", "ckptserver/cow.c",
            [("if (is_snap(p)) { p->flags |= PG_DOOMED; return; }",
