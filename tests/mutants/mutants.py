@@ -90,7 +90,7 @@ MUTANTS = [
     Mutant("promise of space not noted", "ckptserver/store/alloc.c",
            [("st->reserved += pages; return STORE_OK;", "return STORE_OK;")], STORE),
     Mutant("last blocks taken by ordinary writes", "ckptserver/store/change.c",
-           [("if (space_free(st) < space_slush(st) + (st->reserved ? 0 : need)) return STORE_FULL;", "")], STORE),
+           [("if (space_free(st) < space_slush(st) + (st->reserved ? 0 : need)) {", "if (false) {")], GENS + STORE),
 
     # ---- The checkpoint server: what is saved, and what is told
     Mutant("a page's copy-out skipped", "ckptserver/cow.c",
