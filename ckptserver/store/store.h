@@ -217,7 +217,7 @@ struct store_generation {
 uint32_t store_generations(const struct store *st, struct store_generation *out, uint32_t max);
 
 /* Keep `unnamed` unnamed generations from the next commit on, 1 .. STORE_KEEP_MAX (else STORE_EINVAL). The number is
- * stored with each generation, and mounting takes it from there. */
+ * stored with each commit; mounting takes that of the newest one, whichever generation is mounted. */
 int store_keep(struct store *st, uint32_t unnamed);
 uint32_t store_kept(const struct store *st);            /* that number */
 

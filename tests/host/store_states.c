@@ -26,16 +26,30 @@ static const struct { uint32_t client; uint64_t stride; unsigned count; } areas[
 };
 #define SLOTS           168u
 
+/* A generation on the list of those kept. */
+struct entry {
+	uint32_t generation;
+	uint32_t name;                  /* 0: none; else its name is "name-N" */
+	bool     pinned;
+};
+struct list {
+	uint32_t count, keep;           /* keep: unnamed ones, the newest included */
+	struct entry entry[STORE_KEPT_MAX];     /* newest first */
+};
+
 struct snapshot {
 	uint32_t refs;
 	uint32_t slot[SLOTS];           /* content, 0: hole */
+	struct list list;               /* what its table names, and itself */
 };
 
 struct history {
 	uint32_t now[SLOTS];
 	uint32_t next;                  /* content that was not used yet */
+	uint32_t next_name;
+	bool     short_of_room;         /* unnamed generations may go early */
+	struct list list;               /* as it will be at the next commit, but for those that become too many */
 	struct snapshot *gen[GENERATIONS];
-	uint64_t kept[GENERATIONS];     /* what was kept when this one had been committed (kept_hash); 0: not known */
 };
 
 static void slot_name(unsigned slot, uint32_t *client, uint64_t *vpn)
@@ -85,6 +99,23 @@ static void snapshot_put(struct snapshot *s)
 		free(s);
 }
 
+static bool fixed(const struct entry *e)
+{
+	return e->name || e->pinned;
+}
+
+/* The list with a new generation: all named and pinned ones stay, and the newest others. */
+static struct list list_with(const struct list *l, uint64_t generation)
+{
+	struct list with = { .count = 1, .keep = l->keep, .entry = { { (uint32_t)generation, 0, false } } };
+	uint32_t unnamed = 1;
+
+	for (uint32_t i = 0; i < l->count; i++)
+		if (fixed(&l->entry[i]) || ++unnamed <= l->keep)
+			with.entry[with.count++] = l->entry[i];
+	return with;
+}
+
 static void history_keep(struct history *h, uint64_t generation)
 {
 	struct snapshot *s = malloc(sizeof(*s));
@@ -93,6 +124,7 @@ static void history_keep(struct history *h, uint64_t generation)
 		abort();
 	s->refs = 1;
 	memcpy(s->slot, h->now, sizeof(s->slot));
+	s->list = list_with(&h->list, generation);
 	snapshot_put(h->gen[generation]);
 	h->gen[generation] = s;
 }
@@ -111,13 +143,20 @@ static void history_free(struct history *h)
 		snapshot_put(h->gen[g]);
 }
 
-/* The current state is that of a generation again (0: nothing). */
-static void history_resume(struct history *h, uint64_t generation)
+/* The current state is that of a generation again (0: nothing), in a store whose newest one is another. Those that are newer
+ * than what was mounted are pinned. */
+static void history_resume(struct history *h, uint64_t generation, uint64_t newest)
 {
 	if (generation)
 		memcpy(h->now, h->gen[generation]->slot, sizeof(h->now));
 	else
 		memset(h->now, 0, sizeof(h->now));
+	if (newest)
+		h->list = h->gen[newest]->list;
+	else
+		h->list = (struct list){ .keep = STORE_KEEP_DEFAULT };
+	for (uint32_t i = 0; i < h->list.count; i++)
+		h->list.entry[i].pinned |= h->list.entry[i].generation > generation;
 }
 
 /* ---- Worlds ---- */
@@ -140,6 +179,7 @@ struct world {
 	struct history   h;
 	uint64_t         seed, newest, boots;
 	uint64_t         committed;     /* newest generation somebody was told of */
+	uint64_t         on_disk;       /* generation of the newest superblock */
 	uint64_t         acknowledged, boots_acknowledged;      /* when recording began */
 	bool             may_break;     /* the disk lies: damage may be met */
 	bool             one_at_a_time; /* the disk is nearly full */
@@ -390,40 +430,19 @@ static bool make_room(struct world *w)
 	return land_all(w);
 }
 
-/* Numbers, names and pins of all that is kept. */
-static uint64_t kept_hash(const struct store *st)
+/* When room is short unnamed generations go early: forget those that did. */
+static void forget_gone(struct world *w)
 {
-	struct store_generation list[STORE_KEPT_MAX];
-	uint32_t n = store_generations(st, list, STORE_KEPT_MAX);
-	uint64_t h = n + 1;
+	struct store_generation kept[STORE_KEPT_MAX];
+	uint32_t n = store_generations(w->st, kept, STORE_KEPT_MAX), left = 0;
+	struct list *l = &w->h.list;
 
-	for (uint32_t i = 0; i < n; i++) {
-		h = (h ^ list[i].generation) * 0x9e3779b97f4a7c15ull;
-		h = (h ^ list[i].flags) * 0x9e3779b97f4a7c15ull;
-		for (unsigned k = 0; k < STORE_NAME_BYTES; k++)
-			h = (h ^ (uint8_t)list[i].name[k]) * 0x9e3779b97f4a7c15ull;
-	}
-	return h;
-}
-
-/* Give and take names, drop, keep more or less. What it does not allow is not done. */
-static void change_kept(struct world *w)
-{
-	struct store_generation list[STORE_KEPT_MAX];
-	uint32_t n = store_generations(w->st, list, STORE_KEPT_MAX);
-	unsigned what = (unsigned)sim_below(&w->seed, 12);
-	uint64_t g = n ? list[sim_below(&w->seed, n)].generation : 0;
-	char name[STORE_NAME_BYTES];
-
-	snprintf(name, sizeof(name), "name-%u", (unsigned)sim_below(&w->seed, 20));
-	if (what < 3 && n < 24)
-		store_name(w->st, g, name);
-	else if (what < 4)
-		store_name(w->st, g, NULL);
-	else if (what < 7)
-		store_drop(w->st, g);
-	else if (what < 8)
-		store_keep(w->st, 1 + (uint32_t)sim_below(&w->seed, 10));
+	for (uint32_t i = 0; i < l->count && w->h.short_of_room; i++)
+		for (uint32_t k = 0; k < n; k++)
+			if (kept[k].generation == l->entry[i].generation)
+				l->entry[left++] = l->entry[i];
+	if (w->h.short_of_room)
+		l->count = left;
 }
 
 /* Commit, again and again until it succeeds. While it is under way, changes of the next generation are asked for. */
@@ -458,19 +477,30 @@ static bool commit(struct world *w)
 		return !ends_it(w, status, "a commit failed");
 	if (store_generation(w->st) != number)
 		return world_wrong(w, "a commit made another generation than expected");
-	w->newest = w->committed = number;
-	w->h.kept[number] = kept_hash(w->st);
+	w->newest = w->committed = w->on_disk = number;
+	w->h.list = w->h.gen[number]->list;
+	forget_gone(w);
 	sim_mark(&w->sim, number);
 	return land_all(w);
 }
 
-/* Mount as at a boot, `want` as in store_mount, and count the boot. */
-static bool boot(struct world *w, uint64_t want)
+static const char *name_text(uint32_t name)
+{
+	static char text[32];
+
+	snprintf(text, sizeof(text), "name-%u", name);
+	return text;
+}
+
+/* Mount as at a boot, `want` as in store_mount, or by name if it is not 0, and count the boot. */
+static bool boot(struct world *w, uint64_t want, uint32_t name)
 {
 	struct store_op op = { 0 };
 	int status;
 
-	RETRY(w, status, store_mount(w->st, want, &w->mount));
+	RETRY(w, status, name ? store_mount_named(w->st, name_text(name), &w->mount) : store_mount(w->st, want, &w->mount));
+	if (status == STORE_TOO_MANY && want)
+		return boot(w, 0, 0);
 	if (status != STORE_OK)
 		return !ends_it(w, w->may_break ? STORE_DAMAGED : status, "the store cannot be mounted");
 	w->newest = w->mount.newest;
@@ -478,7 +508,12 @@ static bool boot(struct world *w, uint64_t want)
 		w->committed = w->mount.generation;
 	if (w->mount.generation >= GENERATIONS || (w->mount.generation && !w->h.gen[w->mount.generation]))
 		return world_wrong(w, "a generation was mounted that was never made");
-	history_resume(&w->h, w->mount.generation);
+	if (want && w->mount.generation != want)
+		return world_wrong(w, "another generation was mounted than was asked for");
+	if (!want)
+		w->on_disk = w->mount.generation;
+	history_resume(&w->h, w->mount.generation, w->on_disk);
+	forget_gone(w);
 	RETRY(w, status, store_sync(w->st, &op, store_boot(w->st, &op)));
 	if (status != STORE_OK)
 		return world_wrong(w, "the boot could not be counted");
@@ -495,7 +530,7 @@ static bool first_boot(struct world *w)
 
 	if (store_format(w->st, uuid, false, &w->mount) != STORE_OK)
 		return world_wrong(w, "the disk cannot be formatted");
-	return boot(w, 0);
+	return boot(w, 0, 0);
 }
 
 static bool ballast(struct world *w, unsigned pages)
@@ -514,10 +549,41 @@ static bool ballast(struct world *w, unsigned pages)
 
 static bool reboot_into_older(struct world *w)
 {
-	struct store_generation kept[STORE_KEPT_MAX];
-	uint32_t n = store_generations(w->st, kept, STORE_KEPT_MAX);
+	const struct list *l;
+	const struct entry *e;
 
-	return boot(w, n ? kept[sim_below(&w->seed, n)].generation : 0);
+	/* What was changed since the last commit is forgotten. */
+	if (!boot(w, 0, 0) || !w->on_disk)
+		return !w->wrong && !w->broken;
+	l = &w->h.list;
+	e = &l->entry[sim_below(&w->seed, l->count)];
+	return boot(w, e->generation, sim_below(&w->seed, 2) ? e->name : 0);
+}
+
+/* Name one of those kept, take a name away, drop one, or keep more or less of them. */
+static bool change_list(struct world *w)
+{
+	struct list *l = &w->h.list;
+	struct entry *e = l->count ? &l->entry[sim_below(&w->seed, l->count)] : NULL;
+	unsigned what = (unsigned)sim_below(&w->seed, 8);
+	int status = STORE_OK, expect = STORE_OK;
+
+	if (what == 0) {
+		l->keep = 1 + (uint32_t)sim_below(&w->seed, 10);
+		status = store_keep(w->st, l->keep);
+	} else if (e && what < 4) {
+		e->name = ++w->h.next_name;
+		status = store_name(w->st, e->generation, name_text(e->name));
+	} else if (e && what < 6) {
+		e->name = 0;
+		status = store_name(w->st, e->generation, "");
+	} else if (e) {
+		status = store_drop(w->st, e->generation);
+		expect = e->generation == store_generation(w->st) ? STORE_EINVAL : STORE_OK;
+		if (expect == STORE_OK)
+			memmove(e, e + 1, (size_t)(&l->entry[--l->count] - e) * sizeof(*e));
+	}
+	return status == expect || world_wrong(w, "the list of generations could not be changed");
 }
 
 /* ---- Judging ---- */
@@ -629,14 +695,31 @@ static bool judge_reads(struct judge *j, struct states *s, bool whole)
 	return true;
 }
 
-/* What is kept is what was kept when this generation had been committed, but for those that shedding let go of. */
-static bool judge_kept(struct judge *j, const struct history *h)
+/* Are those kept that should be? With `short_of_room` unnamed ones may be missing. */
+static bool judge_list(struct judge *j, const struct history *h, bool short_of_room)
 {
-	uint64_t g = j->mount.generation;
+	static struct store_generation kept[STORE_KEPT_MAX];
+	uint32_t n = store_generations(j->st, kept, STORE_KEPT_MAX), found = 0;
+	const struct list *want;
 
-	if (!g || !h->kept[g] || j->st->super->revision || kept_hash(j->st) == h->kept[g])
-		return true;
-	return judge_wrong(j, "what is kept is not what was committed");
+	if (!j->mount.generation)
+		return !n || judge_wrong(j, "generations are kept that were never made");
+	want = &h->gen[j->mount.generation]->list;
+	if (store_kept(j->st) != want->keep)
+		return judge_wrong(j, "another number of generations is to be kept");
+	for (uint32_t i = 0; i < want->count; i++) {
+		const struct entry *e = &want->entry[i];
+
+		if (found < n && kept[found].generation == e->generation) {
+			const struct store_generation *g = &kept[found++];
+
+			if (strcmp(g->name, e->name ? name_text(e->name) : "") || !(g->flags & STORE_GEN_PINNED) != !e->pinned)
+				return judge_wrong(j, "a generation has another name or pin than it was given");
+		} else if (!short_of_room || fixed(e)) {
+			return judge_wrong(j, "a generation that was to be kept is gone");
+		}
+	}
+	return found == n || judge_wrong(j, "a generation is kept that was dropped");
 }
 
 /* A disk as a power cut left it: it must hold a whole generation, not older than the acknowledged one. */
@@ -659,11 +742,9 @@ static bool judge_crash(struct judge *j, struct states *s, struct sim_image *im,
 	if (j->st->boot_next <= boots)
 		return judge_wrong(j, "a boot number would be given twice");
 	s->fell_back += j->mount.fell_back;
-	if (!judge_generation(j, h, j->mount.generation, true))
+	if (!judge_generation(j, h, j->mount.generation, true) || !judge_list(j, h, h->short_of_room))
 		return false;
 	if (s->judgements % 16 == 0 && !judge_reads(j, s, true))
-		return false;
-	if (!j->mount.skipped_count && !judge_kept(j, h))
 		return false;
 	/* The older ones are there to go back to, those that a commit has just given up included. */
 	for (uint32_t i = 1; s->judgements % 8 == 0 && i < j->st->kept_count; i++)
@@ -849,7 +930,7 @@ static bool descend(struct states *s, struct sim_image *state, const struct worl
 	world_open(w, state, &from->h, seed, 64, depth);
 	w->one_at_a_time = from->one_at_a_time;
 	world_record(w);
-	well = boot(w, 0) && (sim_mark(&w->sim, w->mount.generation), change_some(w, 1 + (unsigned)sim_below(&w->seed, 6))) &&
+	well = boot(w, 0, 0) && (sim_mark(&w->sim, w->mount.generation), change_some(w, 1 + (unsigned)sim_below(&w->seed, 6))) &&
 	       commit(w);
 	if (!well)
 		complain(s, "recovery", NULL, s->seed, w);
@@ -918,19 +999,19 @@ const char *const states_kind_names[STATES_KINDS] = {
 struct kind {
 	uint32_t nodes;
 	unsigned warm_up, rounds, changes, errors_per_1000, ballast;
-	bool     reboots, from_empty, generations;
+	bool     reboots, from_empty, lists;
 };
 static const struct kind kinds[STATES_KINDS] = {
 	{ .nodes = 256, .warm_up = 4, .rounds = 12, .changes = 5 },
 	{ .nodes = 256, .warm_up = 2, .rounds = 8, .changes = 60 },
 	{ .nodes = 64, .warm_up = 6, .rounds = 8, .changes = 90 },
 	{ .nodes = 80, .warm_up = 3, .rounds = 10, .changes = 30, .errors_per_1000 = 25 },
-	{ .nodes = 128, .warm_up = 4, .rounds = 12, .changes = 20, .reboots = true },
+	{ .nodes = 128, .warm_up = 4, .rounds = 12, .changes = 20, .reboots = true, .lists = true },
 	{ .nodes = 128, .rounds = 6, .changes = 20, .from_empty = true },
-	{ .nodes = 128, .warm_up = 2, .rounds = 8, .changes = 30, .ballast = 1720 },
-	{ .nodes = 128, .warm_up = 60, .rounds = 6, .changes = 40 },
-	{ .nodes = 128, .warm_up = 20, .rounds = 10, .changes = 20, .reboots = true, .generations = true },
-	{ .nodes = 128, .warm_up = 12, .rounds = 10, .changes = 40, .ballast = 1500, .generations = true },
+	{ .nodes = 128, .warm_up = 2, .rounds = 8, .changes = 30, .ballast = 1720, .lists = true },
+	{ .nodes = 128, .warm_up = 60, .rounds = 6, .changes = 40, .lists = true },
+	{ .nodes = 128, .warm_up = 20, .rounds = 10, .changes = 20, .reboots = true, .lists = true },
+	{ .nodes = 128, .warm_up = 12, .rounds = 10, .changes = 40, .ballast = 1500, .lists = true },
 };
 
 static bool play(struct world *w, const struct kind *k, unsigned rounds)
@@ -938,14 +1019,13 @@ static bool play(struct world *w, const struct kind *k, unsigned rounds)
 	while (rounds--) {
 		unsigned dice = (unsigned)sim_below(&w->seed, 6);
 
-		if (k->reboots && dice == 0 && !boot(w, 0))
+		if (k->reboots && dice == 0 && !boot(w, 0, 0))
 			return false;
 		if (k->reboots && dice == 1 && !reboot_into_older(w))
 			return false;
-		if (k->generations && w->st->kept_count < 24 && dice == 2 && !reboot_into_older(w))
-			return false;
-		if (k->generations)
-			change_kept(w);
+		for (unsigned n = k->lists ? (unsigned)sim_below(&w->seed, 4) : 0; n; n--)
+			if (!change_list(w))
+				return false;
 		if (!change_some(w, (unsigned)sim_below(&w->seed, k->changes + 1)) || !commit(w))
 			return false;
 	}
@@ -1013,7 +1093,7 @@ bool states_world(struct states *s, unsigned kind, uint64_t seed)
 	s->seed = seed;
 	s->worlds++;
 	world_open(w, NULL, NULL, seed * STATES_KINDS + kind, k->nodes, 0);
-	w->one_at_a_time = k->ballast != 0;
+	w->one_at_a_time = w->h.short_of_room = k->ballast != 0;
 	if (k->from_empty) {
 		well = record_from_empty(s, w);
 	} else {
@@ -1186,7 +1266,7 @@ bool states_lying_disk(struct states *s, uint64_t seed)
 
 static bool with_one_error(struct states *s, uint64_t seed, uint64_t n, bool *met)
 {
-	static const struct kind k = { .changes = 25, .reboots = true };
+	static const struct kind k = { .changes = 25, .reboots = true, .lists = true };
 	struct world *w = malloc(sizeof(*w));
 	struct judge j;
 	bool well;
@@ -1195,7 +1275,7 @@ static bool with_one_error(struct states *s, uint64_t seed, uint64_t n, bool *me
 	well = plain_world(s, w, seed, 2);
 	w->sim.fail_reads = true;
 	w->sim.fail_at = w->sim.ops + n;
-	well = well && play(w, &k, 3) && boot(w, 0) && commit(w);
+	well = well && play(w, &k, 3) && boot(w, 0, 0) && commit(w);
 	*met = w->sim.failed != 0;
 	w->sim.fail_at = 0;
 	if (well && w->sim.violation)
@@ -1283,7 +1363,7 @@ bool states_full(struct states *s, uint64_t seed, unsigned room)
 	s->seed = seed;
 	s->worlds++;
 	world_open(w, NULL, NULL, seed, 64, 0);
-	w->one_at_a_time = true;
+	w->one_at_a_time = w->h.short_of_room = true;
 	well = first_boot(w) && ballast(w, 1880 - room) && commit(w) && play(w, &k, 6);
 	if (well && w->sim.violation)
 		well = world_wrong(w, w->sim.violation);
@@ -1308,7 +1388,7 @@ static bool in_arena(struct states *s, uint64_t seed, size_t bytes, bool *suffic
 	world_open(w, NULL, NULL, seed, 64, 0);
 	*suffices = store_init(arena, bytes, &w->sim.dev, &w->st) == STORE_OK;
 	if (*suffices) {
-		well = first_boot(w) && play(w, &k, 4) && boot(w, 0);
+		well = first_boot(w) && play(w, &k, 4) && boot(w, 0, 0);
 		well = well && judge_crash(&j, s, &w->disk, &w->h, w->committed, w->boots);
 	}
 	if (!well)
