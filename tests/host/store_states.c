@@ -31,6 +31,7 @@ struct entry {
 	uint32_t generation;
 	uint32_t name;                  /* 0: none; else its name is "name-N" */
 	bool     pinned;
+	bool     may_go;                /* dropped or unnamed since: gone as soon as room is short */
 };
 struct list {
 	uint32_t count, keep;           /* keep: unnamed ones, the newest included */
@@ -107,12 +108,14 @@ static bool fixed(const struct entry *e)
 /* The list with a new generation: all named and pinned ones stay, and the newest others. */
 static struct list list_with(const struct list *l, uint64_t generation)
 {
-	struct list with = { .count = 1, .keep = l->keep, .entry = { { (uint32_t)generation, 0, false } } };
+	struct list with = { .count = 1, .keep = l->keep, .entry = { { .generation = (uint32_t)generation } } };
 	uint32_t unnamed = 1;
 
 	for (uint32_t i = 0; i < l->count; i++)
-		if (fixed(&l->entry[i]) || ++unnamed <= l->keep)
-			with.entry[with.count++] = l->entry[i];
+		if (fixed(&l->entry[i]) || ++unnamed <= l->keep) {
+			with.entry[with.count] = l->entry[i];
+			with.entry[with.count++].may_go = false;
+		}
 	return with;
 }
 
@@ -560,6 +563,15 @@ static bool reboot_into_older(struct world *w)
 	return boot(w, e->generation, sim_below(&w->seed, 2) ? e->name : 0);
 }
 
+/* The list on the disk still has it. */
+static void may_go(struct world *w, uint64_t generation)
+{
+	struct list *l = &w->h.gen[w->on_disk]->list;
+
+	for (uint32_t i = 0; i < l->count; i++)
+		l->entry[i].may_go |= l->entry[i].generation == generation;
+}
+
 /* Name one of those kept, take a name away, drop one, or keep more or less of them. */
 static bool change_list(struct world *w)
 {
@@ -575,11 +587,13 @@ static bool change_list(struct world *w)
 		e->name = ++w->h.next_name;
 		status = store_name(w->st, e->generation, name_text(e->name));
 	} else if (e && what < 6) {
+		may_go(w, e->generation);
 		e->name = 0;
 		status = store_name(w->st, e->generation, "");
 	} else if (e) {
 		status = store_drop(w->st, e->generation);
 		expect = e->generation == store_generation(w->st) ? STORE_EINVAL : STORE_OK;
+		may_go(w, e->generation);
 		if (expect == STORE_OK)
 			memmove(e, e + 1, (size_t)(&l->entry[--l->count] - e) * sizeof(*e));
 	}
@@ -715,7 +729,7 @@ static bool judge_list(struct judge *j, const struct history *h, bool short_of_r
 
 			if (strcmp(g->name, e->name ? name_text(e->name) : "") || !(g->flags & STORE_GEN_PINNED) != !e->pinned)
 				return judge_wrong(j, "a generation has another name or pin than it was given");
-		} else if (!short_of_room || fixed(e)) {
+		} else if (!short_of_room || (fixed(e) && !e->may_go)) {
 			return judge_wrong(j, "a generation that was to be kept is gone");
 		}
 	}
