@@ -18,6 +18,8 @@
 
 #define EARLY_MAX       32u             /* early writes at a time, or half the buffers: the snapshot waits for them */
 
+#define PASS_MAX        32u             /* volatile pages passed by in one unit */
+
 uint32_t epoch_now = 1;
 struct cow_counters cow;
 
@@ -460,6 +462,18 @@ static void put(struct store *st, uint16_t b)
 		put_result(b, status);
 }
 
+static void pass_some(void)
+{
+	for (unsigned i = 0; i < PASS_MAX; i++) {
+		pfn_t f = dirty_tail[(epoch_now - 1) & 1];
+
+		if (!f || !passed_by(page_of(f)))
+			return;
+		pass_by(f);
+	}
+}
+
+/* Volatile pages are passed by, unless their frames are wanted: then they are written like others. */
 bool cow_write_unit(struct store *st)
 {
 	uint16_t b = fifo_get(&copied);
@@ -469,8 +483,8 @@ bool cow_write_unit(struct store *st)
 
 		if (!f)
 			return false;
-		if (passed_by(page_of(f))) {
-			pass_by(f);
+		if (passed_by(page_of(f)) && !reclaim_short()) {
+			pass_some();
 			return true;
 		}
 		b = buffer_get(false);

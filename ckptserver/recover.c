@@ -419,7 +419,6 @@ static void resume(struct store *st)
 
 	choose(st);
 	record.boot = boot_number;
-	volatile_recovered();
 	tell_kernel();
 	pass_table_on(true);
 	threads = fc_now(L4_FC_ACTIVATE, 0, mount.generation);
@@ -447,6 +446,7 @@ void recover(const void *archive, uint64_t bytes)
 	if (mount.generation != 0 && options.resume != RESUME_NONE) {
 		resume(st);
 		commit_use(st, mount.user);
+		volatile_recovered();
 	} else {
 		commit_use(st, mount.generation ? mount.user : NULL);
 		if (mount.generation != 0)

@@ -16,7 +16,7 @@
 /* Declares [first, first + bytes) of the root task's store volatile, for good. Returns L4_CKPT_*. */
 uint64_t volatile_request(L4_ThreadId_t client, uint64_t first, uint64_t bytes);
 
-/* The record has been recovered: gives up what the disk has of its ranges. */
+/* The record has been recovered, and commit_use called: gives up what the disk has of its ranges, before any page is read. */
 void volatile_recovered(void);
 
 /* Is this page in such a range? */

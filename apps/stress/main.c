@@ -10,7 +10,7 @@ enum { REPORT_US = 5000000, FAIL_MAX = 240 };
 
 static const struct { const char *name; stress_function *run; const char *help; } program[] = {
 	{ "counter", stress_counter, "counts, and prints the count every second" },
-	{ "mem", stress_mem, "pages with checksums, random writes (pages=256)" },
+	{ "mem", stress_mem, "pages with checksums, random writes (size=1M; as much as the pager gives, 1G for instance)" },
 	{ "ipc", stress_ipc, "numbered messages around three tasks" },
 	{ "sleep", stress_sleep, "timeouts, against the clock (threads=4, slack=5s as microseconds)" },
 	{ "fpu", stress_fpu, "x87, SSE and AVX registers under preemption (threads=3)" },
@@ -53,6 +53,12 @@ unsigned long stress_option(const char *key, unsigned long otherwise)
 		value *= 1000000;
 	else if (!strcmp(text, "ms"))
 		value *= 1000;
+	else if (!strcmp(text, "K"))
+		value <<= 10;
+	else if (!strcmp(text, "M"))
+		value <<= 20;
+	else if (!strcmp(text, "G"))
+		value <<= 30;
 	return value;
 }
 

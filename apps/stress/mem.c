@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  * mem: pages with checksums. Property: no page is lost, mixed up with another, or older or newer than the rest.
  * Every page says which it is and how often it was changed, as does a table apart from them; a round checks one random
- * page in full, changes some of its words, its version and its sum. From time to time all pages are checked. */
+ * page in full, changes some of its words, its version and its sum. From time to time the next few of all pages are checked. */
 #include "stress.h"
 
-enum { WORDS = 512, FIRST = 3, CHANGES_MAX = 16, SWEEP_ROUNDS = 512, PAUSE_ROUNDS = 32 };
+enum { WORDS = 512, FIRST = 3, CHANGES_MAX = 16, SWEEP_ROUNDS = 512, SWEEP_PAGES = 256, PAUSE_ROUNDS = 32 };
 
 struct mem_page {
 	unsigned long index, version, sum;      /* sum of the words that follow */
@@ -50,9 +50,9 @@ static void change(unsigned long i, unsigned long *random)
 
 void stress_mem(void)
 {
-	unsigned long random = 0;
+	unsigned long random = 0, swept = 0;
 
-	pages = stress_option("pages", 256);
+	pages = stress_option("size", 4096 * stress_option("pages", 256)) / 4096;
 	if (!pages)
 		pages = 1;
 	page = stress_pages(pages);
@@ -66,8 +66,8 @@ void stress_mem(void)
 		check(i);
 		change(i, &random);
 		if (round % SWEEP_ROUNDS == 0)
-			for (i = 0; i < pages; i++)
-				check(i);
+			for (unsigned int n = 0; n < SWEEP_PAGES && n < pages; n++)
+				check(swept++ % pages);
 		if (round % PAUSE_ROUNDS == 0)
 			L4_Sleep(L4_TimePeriod(5000));
 		stress_round();

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause
- * harness: memory=64M disk=1G options=ckpt.frames=2000,ckpt.buffers=24 timeout=150
+ * harness: memory=64M disk=1G options=ckpt.frames=2000,ckpt.buffers=24,ckpt.store=1120M timeout=150
  *
  * Property: memory is as large as the partition, not as the machine's RAM. A working set of several times the frames there are
  * is filled, changed at random and swept, by a thread of the root space and by one of another space whose memory comes through
  * a pager, while checkpoints go on. After the kill every page has the content of one instant. Guards dropping and reading
- * back of clean pages, read-ahead, early writing of dirty ones, the bound on copies.
+ * back of clean pages, read-ahead, early writing of dirty ones, the bound on copies, volatile and discarded ranges.
  *
- * The working set is a multiple of the frames there are, so memory= and ckpt.frames= decide how large it is.
+ * The working set is a third of what the store (ckpt.store=) has beyond 1 GiB: with the default of 4 GiB it is 1 GiB.
  */
 #include "test.h"
 #include <l4/ckpt.h>
@@ -14,7 +14,7 @@
 const char test_suite[] = "persist_paging";
 
 #define WORDS           512
-#define TIMES           4               /* the working set in frames */
+#define BEYOND          0x40000000UL    /* the working set is a third of the store beyond this address */
 #define ROUNDS          4               /* changes: every page so often, on average, divided by 8 */
 
 struct paging_page {
@@ -101,13 +101,29 @@ static void wait_long(volatile word *flag, word least)
 		test_sleep_us(2000);
 }
 
+/* Pages of the store from `address` on. */
+static word store_pages(word address)
+{
+	void *kip = L4_GetKernelInterface();
+	word end = 0;
+
+	for (word i = 0; i < L4_NumMemoryDescriptors(kip); i++) {
+		L4_MemoryDesc_t *d = L4_MemoryDesc(kip, i);
+
+		if (L4_IsMemoryDescVirtual(d) && L4_MemoryDescType(d) == L4_ConventionalMemoryType && L4_MemoryDescHigh(d) > end)
+			end = L4_MemoryDescHigh(d);
+	}
+	return (end - address) / 4096;
+}
+
 static void working_set_setup(void)
 {
 	struct L4_CkptStat stat;
 	word random = 4711;
 
 	REQUIRE_EQ(L4_CheckpointInfo(&stat), L4_CKPT_OK);
-	pages = stat.frames * TIMES;
+	pages = store_pages(BEYOND) / 3;
+	REQUIRE(pages > 2 * stat.frames);
 	page = test_pages((unsigned int)pages);
 	version = test_pages((unsigned int)(pages / 1024 + 1));
 	for (word i = 0; i < pages; i++)
@@ -174,8 +190,65 @@ static void empty_pool(void)
 	test_note("microseconds that they took", stat.postponed_us);
 }
 
+/* ---- Volatile and discarded ranges ------------------------------------------------------------------------------ */
+
+static word *fleeting, *kept;
+static word fleeting_pages;
+#define KEPT_PAGES      64
+
+static void fill(word *at, word count, word seed)
+{
+	for (word i = 0; i < count; i++)
+		at[i * WORDS] = at[i * WORDS + WORDS - 1] = seed ? seed + i : 0;
+}
+
+static word wrong(const word *at, word count, word seed)
+{
+	word bad = 0, n = 0;
+
+	for (word i = 0; i < count; i++) {
+		word expected = seed ? seed + i : 0;
+
+		bad += at[i * WORDS] != expected || at[i * WORDS + WORDS - 1] != expected;
+		n += at[i * WORDS + 7] != 0;
+	}
+	return bad + n;
+}
+
+/* Larger than memory, and saved once before it is declared volatile: so the disk has old content of all of it. */
+static void ranges_setup(void)
+{
+	struct L4_CkptStat stat;
+
+	REQUIRE_EQ(L4_CheckpointInfo(&stat), L4_CKPT_OK);
+	fleeting_pages = stat.frames * 3 / 2;
+	fleeting = test_pages((unsigned int)fleeting_pages);
+	kept = test_pages(KEPT_PAGES);
+	fill(fleeting, fleeting_pages, 1000);
+	fill(kept, KEPT_PAGES, 77);
+	EXPECT(test_checkpoint() != 0);
+	EXPECT_EQ(L4_VolatileStore((word)fleeting, fleeting_pages * 4096), L4_CKPT_OK);
+	EXPECT_EQ(wrong(fleeting, fleeting_pages, 1000), 0);
+	fill(fleeting, fleeting_pages, 2000);
+	EXPECT_EQ(wrong(fleeting, fleeting_pages, 2000), 0);
+	EXPECT(test_checkpoint() != 0);
+	EXPECT_EQ(wrong(fleeting, fleeting_pages, 2000), 0);
+	while (L4_DiscardStore((word)kept, KEPT_PAGES / 2 * 4096) == L4_CKPT_BUSY)
+		test_sleep_us(1000);
+}
+
+static void ranges_check(void)
+{
+	EXPECT_EQ(wrong(kept, KEPT_PAGES / 2, 0), 0);
+	EXPECT_EQ(wrong(kept + KEPT_PAGES / 2 * WORDS, KEPT_PAGES / 2, 77 + KEPT_PAGES / 2), 0);
+	EXPECT_EQ(wrong(fleeting, fleeting_pages, 0), 0);
+	fill(fleeting, fleeting_pages, 3000);
+	EXPECT_EQ(wrong(fleeting, fleeting_pages, 3000), 0);
+}
+
 const struct test tests[] = {
 	{ .name = "a working set larger than memory", .setup = working_set_setup, .run = working_set_check },
+	{ .name = "volatile ranges are paged, and zero after a recovery; discarded ones too", .setup = ranges_setup, .run = ranges_check },
 	{ .name = "writers wait when no buffer is free", .run = empty_pool },
 	{ 0 }
 };
