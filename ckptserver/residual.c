@@ -97,7 +97,8 @@ void residual_start_console(const void *archive, uint64_t bytes)
 		log_error("console driver: cannot be started");
 		return;
 	}
-	server_set_priority(id, 250);
+	/* Its turn comes among the highest of the persistent threads: none of them can keep it from answering. */
+	server_set_priority(id, 255);
 	if (!server_give_irq(IRQ_SERIAL, id) || !server_give_irq(IRQ_KEYBOARD, id))
 		log_error("console driver: no interrupts");
 	log_use_console();
