@@ -108,6 +108,7 @@ TEST_SRC_store_crash_test := $(STORE_TEST_SRC) tests/host/store_states.c
 HOST_FAST := store_states_test
 TEST_SRC_store_states_test := $(call sources,ckptserver/store) tests/host/store_sim.c tests/host/store_states.c
 TEST_SRC_store_gens_test := $(STORE_TEST_SRC)
+TEST_SRC_store_delta_test := $(STORE_TEST_SRC)
 TEST_SRC_perdurectl_test := $(filter-out tools/perdurectl/main.c,$(call sources,tools/perdurectl ckptserver/store)) ckptserver/gpt.c
 TEST_SRC_term_test  := apps/term/edit.c apps/term/history.c drivers/console/keyboard.c drivers/console/line.c \
 		       drivers/console/screen.c

@@ -9,7 +9,8 @@
  * ever under way (invariant 4).
  *
  * Opening a window makes the map path of its region DIRTY at once, with blocks from the window itself; so
- * window_alloc never recurses. Freed blocks go to a list; their bits are cleared by and by (frees_step), which
+ * window_alloc never recurses. (While changes go into a delta no map is touched: the window is *plain*, until folding
+ * begins.) Freed blocks go to a list; their bits are cleared by and by (frees_step), which
  * may make further map pages DIRTY and free their old blocks in turn. That ends, because each map page has only
  * one old block.
  */
@@ -17,6 +18,7 @@
 
 #include "store_priv.h"
 
+#define FREES_MARK      (1ull << 63)    /* in the ring: to be marked, not cleared */
 #define WINDOW_TRIES    8u      /* reads of a region's maps that may fail before it is passed over */
 #define WINDOW_SPARE    8u      /* blocks asked for beyond the need, against those that must be passed over */
 #define WINDOW_MAPS     16u     /* maps looked at in one step */
@@ -27,6 +29,7 @@ void window_reset(struct store *st)
 	st->win.region = st->win.opening = NO_REGION;
 	st->win.next_region = st->win.high = 0;
 	st->win.page = NULL;
+	st->win.plain = false;
 	st->win.free = 0;
 	st->recycled = 0;
 }
@@ -102,12 +105,27 @@ static int busy_add_map(struct store *st, const struct fmt_tree *map, struct nod
 	return status;
 }
 
-/* All maps are in busy: make the region's page of the current map writable and open the window. */
-static int window_enter(struct store *st, uint32_t blocks, uint32_t need)
+/* Make the region's page of the current map writable. */
+static void window_page(struct store *st)
 {
 	struct window *w = &st->win;
 	struct node *holder;
 	struct fmt_ref *ref;
+
+	w->plain = false;
+	w->early_count = 0;
+	ref = tree_open(st, &st->map, NULL, w->region, NODE_MAP, &holder);
+	if (!ref->block)
+		st->map.pages++;
+	w->page = tree_dirty(st, ref, holder, NODE_MAP);
+	for (uint32_t i = 0; i < w->early_count; i++)
+		map_words(w->page)[w->early[i] % FMT_MAP_BITS / 64] |= 1ull << (w->early[i] % 64);
+}
+
+/* All maps and deltas are in busy: open the window. */
+static int window_enter(struct store *st, uint32_t blocks, uint32_t need)
+{
+	struct window *w = &st->win;
 
 	w->free = busy_clear_bits(st);
 	if (w->free < blocks + need + WINDOW_SPARE) {
@@ -124,15 +142,56 @@ static int window_enter(struct store *st, uint32_t blocks, uint32_t need)
 	if (w->high < w->next_region)
 		w->high = w->next_region;
 	w->opening = NO_REGION;
-	w->word = w->early_count = 0;
+	w->word = 0;
 	w->page = NULL;
-	ref = tree_open(st, &st->map, NULL, w->region, NODE_MAP, &holder);
-	if (!ref->block)
-		st->map.pages++;
-	w->page = tree_dirty(st, ref, holder, NODE_MAP);
-	for (uint32_t i = 0; i < w->early_count; i++)
-		map_words(w->page)[w->early[i] % FMT_MAP_BITS / 64] |= 1ull << (w->early[i] % 64);
+	w->plain = st->delta.mode == DELTA_ON;
+	if (!w->plain)
+		window_page(st);
 	return STORE_OK;
+}
+
+/* The window is plain, and blocks for the trees are wanted from it. */
+static int window_convert(struct store *st, uint32_t blocks, struct node **wait)
+{
+	struct window *w = &st->win;
+	uint32_t need = 0;
+	uint64_t bad;
+	int status = tree_prepare(st, &st->map, w->region, NODE_MAP, true, &need, &bad, wait);
+
+	if (status == STORE_PENDING || (status == STORE_EIO && ++w->errors < WINDOW_TRIES))
+		return status;
+	if (status == STORE_OK && w->free >= blocks + need + WINDOW_SPARE) {
+		*wait = NULL;
+		if (node_make_room(st, need) != STORE_OK)
+			return STORE_PENDING;
+		window_page(st);
+		return STORE_OK;
+	}
+	st->region[w->region] |= status == STORE_DAMAGED ? REGION_BAD : REGION_FULL | REGION_RETRY;
+	w->plain = false;
+	w->free = 0;
+	return STORE_AGAIN;
+}
+
+/* What a kept generation uses: its map, then its delta. */
+static int busy_add_kept(struct store *st, const struct fmt_generation *g, struct node **wait)
+{
+	int status = st->win.in_chain ? STORE_OK : busy_add_map(st, &g->map, wait);
+
+	if (status == STORE_OK && g->delta.block)
+		status = busy_delta(st, g, wait);
+	return status;
+}
+
+/* Blocks that are about to be marked in the current map. */
+static void busy_add_marks(struct store *st)
+{
+	for (uint32_t i = 0; i < st->frees_count; i++) {
+		uint64_t f = st->frees[(st->frees_first + i) % st->frees_size], block = f & ~FREES_MARK;
+
+		if (f & FREES_MARK)
+			busy_set(st, block);
+	}
 }
 
 static int window_open(struct store *st, uint32_t blocks, struct node **wait)
@@ -145,17 +204,20 @@ static int window_open(struct store *st, uint32_t blocks, struct node **wait)
 	for (unsigned n = 0; status == STORE_OK && w->opened_kept < st->kept_count; n++) {
 		if (n == WINDOW_MAPS)
 			return STORE_AGAIN;
-		status = busy_add_map(st, &st->kept[w->opened_kept].g.map, wait);
+		status = busy_add_kept(st, &st->kept[w->opened_kept].g, wait);
 		if (status == STORE_OK)
 			w->opened_kept++;
 	}
-	if (status == STORE_OK)
+	if (status == STORE_OK && st->delta.mode != DELTA_ON)
 		status = tree_prepare(st, &st->map, w->opening, NODE_MAP, true, &need, &bad, wait);
 	if (status == STORE_OK)
 		status = busy_add_map(st, &st->map, wait);
-	if (status == STORE_OK)
+	if (status == STORE_OK) {
+		busy_overlay(st);
+		busy_add_marks(st);
 		return window_enter(st, blocks, need);
-	if (status == STORE_PENDING || (status == STORE_EIO && ++w->errors < WINDOW_TRIES))
+	}
+	if (status == STORE_AGAIN || status == STORE_PENDING || (status == STORE_EIO && ++w->errors < WINDOW_TRIES))
 		return status;
 	/* The region cannot be used: for the time being, or, if its map is damaged, for good. */
 	st->region[w->opening] |= status == STORE_DAMAGED ? REGION_BAD : REGION_FULL | REGION_RETRY;
@@ -169,8 +231,10 @@ int window_ensure(struct store *st, uint32_t blocks, struct node **wait)
 	struct window *w = &st->win;
 
 	*wait = NULL;
-	if (w->page && w->free >= blocks + WINDOW_SPARE)
+	if ((w->page || (w->plain && st->delta.mode == DELTA_ON)) && w->free >= blocks + WINDOW_SPARE)
 		return STORE_OK;
+	if (w->plain && w->free >= blocks + WINDOW_SPARE)
+		return window_convert(st, blocks, wait);
 	if (w->opening == NO_REGION) {
 		while (w->next_region < st->regions && st->region[w->next_region] & (REGION_FULL | REGION_BAD))
 			w->next_region++;
@@ -184,9 +248,11 @@ int window_ensure(struct store *st, uint32_t blocks, struct node **wait)
 		}
 		if (w->next_region < w->high && st->puts_in_flight)
 			return STORE_PENDING;   /* the last one's completion goes on */
-		if (w->page)
+		if (w->page || w->plain)
 			st->region[w->region] |= REGION_FULL;
 		w->page = NULL;
+		w->plain = w->in_chain = false;
+		w->seen_count = 0;
 		w->region = NO_REGION;
 		w->opening = w->next_region;
 		w->opened_kept = w->errors = 0;
@@ -219,7 +285,7 @@ uint64_t window_alloc(struct store *st)
 		node_forget(st, block);
 		if (w->page)
 			map_words(w->page)[w->word] |= 1ull << bit;
-		else
+		else if (!w->plain)
 			w->early[w->early_count++] = block;
 		if (st->used < st->blocks)      /* or mounting would refuse what a wrong count led to */
 			st->used++;
@@ -227,7 +293,7 @@ uint64_t window_alloc(struct store *st)
 	}
 }
 
-/* ---- Freeing ---- */
+/* ---- Freeing and marking ---- */
 
 uint32_t frees_room(const struct store *st)
 {
@@ -249,9 +315,19 @@ void block_free(struct store *st, uint64_t block)
 		st->used--;
 }
 
+void block_mark(struct store *st, uint64_t block)
+{
+	st->frees[(st->frees_first + st->frees_count++) % st->frees_size] = block | FREES_MARK;
+}
+
 static uint64_t frees_peek(const struct store *st)
 {
-	return st->frees[st->frees_first];
+	return st->frees[st->frees_first] & ~FREES_MARK;
+}
+
+static bool frees_marks(const struct store *st)
+{
+	return st->frees[st->frees_first] & FREES_MARK;
 }
 
 static void frees_pop(struct store *st)
@@ -260,11 +336,14 @@ static void frees_pop(struct store *st)
 	st->frees_count--;
 }
 
+/* The block cannot be cleared in the map, and stays marked; or it cannot be marked, but nothing will ever be allocated
+ * by that page of the map. */
 static void frees_leak(struct store *st)
 {
-	frees_pop(st);
+	if (!frees_marks(st))
+		st->used++;
 	st->leaked++;
-	st->used++;
+	frees_pop(st);
 }
 
 /* The page of the parent's map for a region. NULL: it has none; *known is false if it is damaged. */
@@ -282,9 +361,13 @@ static int parent_page(struct store *st, uint64_t region, struct node **page, bo
 }
 
 /* A block freed that the parent does not use was allocated in this commit: nobody holds it. */
-static bool is_recycled(const struct node *parent, bool known, uint64_t bit)
+static bool is_recycled(const struct store *st, const struct node *parent, bool known, uint64_t block)
 {
-	return known && !(parent && ((const uint64_t *)parent->data)[bit / 64] >> (bit % 64) & 1);
+	uint64_t bit = block % FMT_MAP_BITS;
+
+	if (!known || (block >= st->last.delta_low && block < st->last.delta_high))
+		return false;           /* perhaps its delta takes it */
+	return !(parent && ((const uint64_t *)parent->data)[bit / 64] >> (bit % 64) & 1);
 }
 
 int frees_step(struct store *st, struct node **wait)
@@ -315,16 +398,18 @@ int frees_step(struct store *st, struct node **wait)
 	if (node_make_room(st, need) != STORE_OK)
 		return STORE_PENDING;
 	ref = tree_open(st, &st->map, NULL, region, NODE_MAP, &holder);
+	if (!ref->block)
+		st->map.pages++;
 	page = tree_dirty(st, ref, holder, NODE_MAP);
 	st->region[region] |= REGION_FREED_NOW;
 	for (unsigned i = 0; i < 32 && st->frees_count && frees_peek(st) >> FMT_MAP_SHIFT == region; i++) {
 		uint64_t bit = frees_peek(st) % FMT_MAP_BITS;
 
-		if (map_words(page)[bit / 64] >> (bit % 64) & 1)
-			map_words(page)[bit / 64] &= ~(1ull << (bit % 64));
+		if ((map_words(page)[bit / 64] >> (bit % 64) & 1) == frees_marks(st))
+			st->leaked++;           /* the map is wrong: a damaged store */
 		else
-			st->leaked++;           /* the map did not have it: a damaged store */
-		if (is_recycled(parent, known, bit)) {
+			map_words(page)[bit / 64] ^= 1ull << (bit % 64);
+		if (!frees_marks(st) && is_recycled(st, parent, known, frees_peek(st))) {
 			st->freed--;
 			st->recycled++;
 		}
@@ -389,11 +474,17 @@ static uint64_t space_soft(const struct store *st)
 	return 64 + st->blocks / 64;
 }
 
-static uint64_t cost_of(const struct store *st, uint64_t pages)
+uint64_t space_index(const struct store *st, uint64_t pages)
 {
 	uint64_t sparse = 4 * pages, dense = st->index_blocks + pages / 32 + 64;
 
-	return pages + (sparse < dense ? sparse : dense);
+	return sparse < dense ? sparse : dense;
+}
+
+/* Blocks for so many puts, and for folding them and what is in the delta. */
+static uint64_t cost_of(const struct store *st, uint64_t pages)
+{
+	return pages + space_index(st, pages + st->delta.count);
 }
 
 bool space_short(const struct store *st, uint64_t held)

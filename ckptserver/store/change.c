@@ -4,6 +4,8 @@
  * Each is tried by change_run: first everything it will need is made present (index nodes, an open window with
  * enough free blocks, free cache nodes, room in the list of blocks to free); if something is missing nothing
  * has changed yet, and the change is tried again when it has come. Past that point nothing can fail.
+ *
+ * Few changes since the last commit go into the delta (delta.c), more go to the trees.
  */
 #include <string.h>
 
@@ -32,22 +34,21 @@ void change_queue(struct store *st, struct store_op *op, bool front)
 	}
 }
 
-/* What a change of (client, vpn) needs of the index; *c is the client's record. */
-static int prepare(struct store *st, struct store_op *op, uint64_t vpn, struct fmt_client *c, uint32_t *need,
-		   struct node **wait)
+/* What a change of (client, vpn) needs of the index. */
+int change_prepare(struct store *st, uint32_t client, uint64_t vpn, uint64_t *bad, uint32_t *need, struct node **wait)
 {
-	int status = tree_prepare(st, &st->clients, op->client / FMT_CLIENTS_PER_PAGE, NODE_INDEX, true, need,
-				  &op->block, wait);
+	struct fmt_client c;
+	int status = tree_prepare(st, &st->clients, client / FMT_CLIENTS_PER_PAGE, NODE_INDEX, true, need, bad, wait);
 
 	if (status == STORE_OK)
-		status = client_find(st, op->client, c, &op->block, wait);
+		status = client_find(st, client, &c, bad, wait);
 	if (status == STORE_OK)
-		status = tree_prepare(st, &c->tree, vpn, NODE_INDEX, false, need, &op->block, wait);
+		status = tree_prepare(st, &c.tree, vpn, NODE_INDEX, false, need, bad, wait);
 	return status;
 }
 
 /* Blocks, nodes and room for a change; the last thing before it is made. */
-static int provide(struct store *st, uint32_t need, struct node **wait)
+int change_provide(struct store *st, uint32_t need, struct node **wait)
 {
 	int status;
 
@@ -66,7 +67,7 @@ static int provide(struct store *st, uint32_t need, struct node **wait)
 }
 
 /* The client's record, writable, after prepare and provide. */
-static struct fmt_client *open_client(struct store *st, uint32_t client, struct node **page)
+struct fmt_client *change_client(struct store *st, uint32_t client, struct node **page)
 {
 	struct node *holder;
 	struct fmt_ref *ref = tree_open(st, &st->clients, NULL, client / FMT_CLIENTS_PER_PAGE, NODE_INDEX, &holder);
@@ -109,13 +110,64 @@ static void put_submit(struct store *st, struct store_op *op)
 	st->dev->submit(st->dev, &op->req);
 }
 
+/* Begin to fold, or go on: the change is tried again afterwards. */
+static int fold_first(struct store *st, struct store_op *op, struct node **wait)
+{
+	int status = delta_fold(st, &op->block, wait);
+
+	return status == STORE_OK ? STORE_AGAIN : status;
+}
+
+/* A change of one page that goes into the delta: op->hole, or a new block. */
+static int run_delta(struct store *st, struct store_op *op, uint64_t vpn, struct node **wait)
+{
+	struct fmt_ref ref = { 0, 0 };
+	bool hole = op->kind != OP_PUT || op->hole, known = delta_knows(st, op->client, vpn);
+	int status;
+
+	if (!delta_takes(st, op->client, vpn))
+		return fold_first(st, op, wait);
+	status = overlay_lookup(st, op->client, vpn, &ref, &op->block, wait);
+	if (status != STORE_OK || (hole && !ref.block))
+		return status;
+	if (hole) {
+		delta_set(st, op->client, vpn, (struct fmt_ref){ 0, 0 }, !known);
+		return STORE_OK;
+	}
+	if (space_free(st) < space_slush(st) + (st->reserved ? 0 : 1 + space_index(st, st->delta.count + 1)))
+		status = STORE_FULL;
+	else
+		status = window_ensure(st, 1, wait);
+	if (status == STORE_FULL) {
+		*wait = NULL;
+		return shed(st);
+	}
+	if (status != STORE_OK)
+		return status;
+	op->block = window_alloc(st);
+	delta_set(st, op->client, vpn, (struct fmt_ref){ op->block, op->sum }, !known && ref.block);
+	return STORE_OK;
+}
+
+static int run_put_delta(struct store *st, struct store_op *op, struct node **wait)
+{
+	int status = run_delta(st, op, op->vpn, wait);
+
+	if (status != STORE_OK)
+		return status;
+	is_promised(st);
+	store_put_forget(st, op);
+	put_submit(st, op);
+	return STORE_PENDING;
+}
+
 static int run_put(struct store *st, struct store_op *op, struct node **wait)
 {
-	struct fmt_client c, *client;
+	struct fmt_client *client;
 	struct node *page, *holder;
 	struct fmt_ref *ref;
 	uint32_t need = 1;
-	int status = prepare(st, op, op->vpn, &c, &need, wait);
+	int status = change_prepare(st, op->client, op->vpn, &op->block, &need, wait);
 
 	if (status != STORE_OK)
 		return status;
@@ -123,10 +175,10 @@ static int run_put(struct store *st, struct store_op *op, struct node **wait)
 		*wait = NULL;
 		return shed(st);
 	}
-	status = provide(st, need, wait);
+	status = change_provide(st, need, wait);
 	if (status != STORE_OK)
 		return status;
-	client = open_client(st, op->client, &page);
+	client = change_client(st, op->client, &page);
 	client->flags |= FMT_CLIENT_EXISTS;
 	ref = tree_open(st, &client->tree, page, op->vpn, NODE_INDEX, &holder);
 	if (ref->block)
@@ -144,17 +196,17 @@ static int run_put(struct store *st, struct store_op *op, struct node **wait)
 /* Make holes of the pages [vpn, end) that are in one leaf; the first exists. */
 static int clear_leaf(struct store *st, struct store_op *op, uint64_t vpn, uint64_t end, struct node **wait)
 {
-	struct fmt_client c, *client;
+	struct fmt_client *client;
 	struct node *page, *holder;
 	struct fmt_ref *ref;
 	uint32_t need = 0;
-	int status = prepare(st, op, vpn, &c, &need, wait);
+	int status = change_prepare(st, op->client, vpn, &op->block, &need, wait);
 
 	if (status == STORE_OK)
-		status = provide(st, need, wait);
+		status = change_provide(st, need, wait);
 	if (status != STORE_OK)
 		return status;
-	client = open_client(st, op->client, &page);
+	client = change_client(st, op->client, &page);
 	ref = tree_open(st, &client->tree, page, vpn, NODE_INDEX, &holder);
 	for (; vpn < end; vpn++, ref++) {
 		if (!ref->block)
@@ -169,13 +221,13 @@ static int clear_leaf(struct store *st, struct store_op *op, uint64_t vpn, uint6
 
 static int run_remove(struct store *st, struct store_op *op, struct node **wait)
 {
-	struct fmt_client c;
 	struct fmt_ref ref;
-	int status = client_find(st, op->client, &c, &op->block, wait);
+	int status;
 
-	if (status == STORE_OK)
-		status = tree_find(st, &c.tree, op->vpn, NODE_INDEX, &ref, &op->block, wait);
 	op->hole = true;
+	if (st->delta.mode == DELTA_ON)
+		return run_delta(st, op, op->vpn, wait);
+	status = overlay_lookup(st, op->client, op->vpn, &ref, &op->block, wait);
 	if (status != STORE_OK || !ref.block)
 		return status;
 	return clear_leaf(st, op, op->vpn, op->vpn + 1, wait);
@@ -186,15 +238,21 @@ static int run_range(struct store *st, struct store_op *op, struct node **wait)
 	struct fmt_client c;
 	struct fmt_ref ref;
 	uint64_t vpn, end;
-	int status = client_find(st, op->client, &c, &op->block, wait);
+	int status = overlay_next(st, op->client, &op->cursor, &ref, &op->block, wait);
 
-	if (status == STORE_OK)
-		status = tree_next(st, &c.tree, &op->cursor, &ref, &op->block, wait);
 	if (status == STORE_END || (status == STORE_OK && op->cursor >= op->end))
 		return STORE_OK;
 	if (status != STORE_OK)
 		return status;
 	vpn = op->cursor;
+	if (st->delta.mode == DELTA_ON) {
+		status = run_delta(st, op, vpn, wait);
+		op->cursor += status == STORE_OK;
+		return status == STORE_OK ? STORE_AGAIN : status;
+	}
+	status = client_find(st, op->client, &c, &op->block, wait);
+	if (status != STORE_OK)
+		return status;
 	end = c.tree.height ? (vpn | (FMT_FANOUT - 1)) + 1 : vpn + 1;
 	if (end > op->end)
 		end = op->end;
@@ -210,19 +268,22 @@ static int run_drop(struct store *st, struct store_op *op, struct node **wait)
 	struct fmt_client c, *client;
 	struct node *page;
 	uint32_t need = 0;
-	int status = run_range(st, op, wait);
+	int status;
 
+	if (st->delta.mode == DELTA_ON)
+		return fold_first(st, op, wait);
+	status = run_range(st, op, wait);
 	if (status != STORE_OK)
 		return status;
 	status = client_find(st, op->client, &c, &op->block, wait);
 	if (status != STORE_OK || !(c.flags & FMT_CLIENT_EXISTS))
 		return status;
-	status = prepare(st, op, 0, &c, &need, wait);
+	status = change_prepare(st, op->client, 0, &op->block, &need, wait);
 	if (status == STORE_OK)
-		status = provide(st, need, wait);
+		status = change_provide(st, need, wait);
 	if (status != STORE_OK)
 		return status;
-	client = open_client(st, op->client, &page);
+	client = change_client(st, op->client, &page);
 	memset(client, 0, sizeof(*client));
 	if (store_is_zero(page->data))
 		st->clients.pages--;
@@ -245,9 +306,13 @@ static int run_put_zero(struct store *st, struct store_op *op, struct node **wai
 int change_run(struct store *st, struct store_op *op, struct node **wait)
 {
 	*wait = NULL;
+	if (st->delta.mode == DELTA_FOLDING)
+		return fold_first(st, op, wait);
 	switch (op->kind) {
 	case OP_PUT:
-		return op->hole ? run_put_zero(st, op, wait) : run_put(st, op, wait);
+		if (op->hole)
+			return run_put_zero(st, op, wait);
+		return st->delta.mode == DELTA_ON ? run_put_delta(st, op, wait) : run_put(st, op, wait);
 	case OP_REMOVE:
 		return run_remove(st, op, wait);
 	case OP_RANGE:

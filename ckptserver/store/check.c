@@ -7,9 +7,20 @@
 #include "check.h"
 #include "store_priv.h"
 
+/* The delta of a generation: for each key its newest record, sorted, in the caller's scratch. */
+struct overlay {
+	struct fmt_record *record;
+	uint32_t count;
+	uint64_t chain[FMT_DELTA_CHAIN_MAX];
+	bool     lost;                  /* not all of the chain could be read */
+};
+#define PATH_DEPTH      16u             /* blocks of scratch before the records */
+#define RECORD_MET      (1ull << 62)    /* in `block`: the page it replaces was found */
+
 struct walk {
 	struct store *st;
 	struct store_check *c;
+	struct overlay *o;
 	uint32_t client;                /* UINT32_MAX: directory; UINT32_MAX - 1: map, first pass; - 2: second */
 	uint64_t pages;
 };
@@ -60,6 +71,163 @@ static uint8_t *fetch(struct walk *w, const struct fmt_ref *ref, uint64_t vpn, u
 	return page;
 }
 
+/* ---- The delta ---- */
+
+static unsigned kind_of(const struct fmt_record *r)
+{
+	return (unsigned)(r->key >> FMT_RECORD_KIND_SHIFT);
+}
+
+static uint64_t block_in(const struct fmt_record *r)
+{
+	return (kind_of(r) == FMT_RECORD_PAGE ? r->block : r->key) & FMT_BLOCK_MASK;
+}
+
+/* Where the record with that key is, or belongs. */
+static uint32_t place(const struct overlay *o, uint64_t key)
+{
+	uint32_t low = 0, high = o->count;
+
+	while (low < high) {
+		uint32_t middle = (low + high) / 2;
+
+		if (o->record[middle].key < key)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low;
+}
+
+static void take_records(struct walk *w, const struct fmt_delta *d, uint64_t block)
+{
+	struct overlay *o = w->o;
+
+	for (uint32_t i = 0; i < d->count; i++) {
+		const struct fmt_record *r = &d->record[i];
+		uint32_t at = place(o, r->key);
+
+		if (kind_of(r) > FMT_RECORD_TABLE || (i && r[-1].key >= r->key)) {
+			problem(w, "record of a delta block is not valid", r->key, block);
+			continue;
+		}
+		if (kind_of(r) == FMT_RECORD_TABLE && w->c->delta_blocks > 1)
+			continue;
+		if (at < o->count && o->record[at].key == r->key)
+			continue;
+		memmove(&o->record[at + 1], &o->record[at], (o->count++ - at) * sizeof(*r));
+		o->record[at] = *r;
+		o->record[at].block &= FMT_BLOCK_MASK | FMT_RECORD_REPLACES;
+	}
+}
+
+static void check_chain(struct walk *w, const struct fmt_generation *g)
+{
+	struct fmt_ref ref = g->delta;
+	uint64_t generation = g->generation;
+	uint32_t records = 0;
+
+	while (ref.block) {
+		const struct fmt_delta *d = w->c->delta_blocks < FMT_DELTA_CHAIN_MAX ? (void *)fetch(w, &ref, 0, 0) : NULL;
+
+		w->o->lost = !d || d->magic != FMT_DELTA_MAGIC || d->count > FMT_DELTA_RECORDS ||
+			     d->generation > generation;
+		if (w->o->lost) {
+			if (d || w->c->delta_blocks == FMT_DELTA_CHAIN_MAX)
+				problem(w, "delta block contradicts itself", 0, ref.block);
+			return;
+		}
+		generation = d->generation;
+		w->o->chain[w->c->delta_blocks++] = ref.block;
+		take_records(w, d, ref.block);
+		ref = d->next;
+	}
+	for (uint32_t i = 0; i < w->o->count; i++)
+		records += kind_of(&w->o->record[i]) != FMT_RECORD_TABLE;
+	if (records != g->delta_count)
+		problem(w, "number of records of the delta is wrong", records, g->delta.block);
+}
+
+/* A page of the full generation that the delta has a record for: it is only marked as reached. */
+static bool is_replaced(struct walk *w, uint64_t vpn, uint64_t block)
+{
+	uint64_t key = (uint64_t)w->client << FMT_RECORD_CLIENT_SHIFT | vpn;
+	uint32_t at = w->client < STORE_CLIENTS ? place(w->o, key) : w->o->count;
+	struct fmt_record *r = &w->o->record[at];
+
+	if (at == w->o->count || r->key != key)
+		return false;
+	if (!(r->block & FMT_RECORD_REPLACES))
+		problem(w, "delta replaces a page and does not say so", vpn, block);
+	r->block |= RECORD_MET;
+	if (block < FMT_DATA_START || block >= w->st->blocks)
+		problem(w, "reference leads outside the store", vpn, block);
+	else if (reach(w, vpn, block))
+		w->c->replaced++;
+	return true;
+}
+
+/* Pages and other blocks that stand in the delta alone. */
+static void check_records(struct walk *w)
+{
+	for (uint32_t i = 0; i < w->o->count; i++) {
+		const struct fmt_record *r = &w->o->record[i];
+		struct fmt_ref ref = { block_in(r), r->sum };
+		uint64_t vpn = r->key & (STORE_VPN_END - 1);
+		uint8_t *page;
+
+		w->client = kind_of(r) == FMT_RECORD_PAGE ? (uint32_t)(r->key >> FMT_RECORD_CLIENT_SHIFT) : WALK_MAP;
+		if (kind_of(r) == FMT_RECORD_UNUSED && ref.block >= FMT_DATA_START && ref.block < w->st->blocks) {
+			if (reach(w, 0, ref.block))
+				w->c->replaced++;
+		} else if (kind_of(r) == FMT_RECORD_UNUSED) {
+			problem(w, "reference leads outside the store", 0, ref.block);
+		}
+		if (kind_of(r) != FMT_RECORD_PAGE)
+			continue;
+		if (r->block & FMT_RECORD_REPLACES && !(r->block & RECORD_MET))
+			problem(w, "delta replaces a page that is not there", vpn, ref.block);
+		page = ref.block ? fetch(w, &ref, vpn, 0) : NULL;
+		if (!page)
+			continue;
+		w->c->pages++;
+		if (w->c->page)
+			w->c->page(w->c, w->client, vpn, ref.block, page);
+	}
+}
+
+/* What the delta takes stands in no map: take it out of what was reached, before that is compared with the map. */
+static void outside(struct walk *w, const struct fmt_generation *g, uint64_t block)
+{
+	uint8_t bit = (uint8_t)(1u << (block % 8));
+
+	if (block < g->delta_low || block >= g->delta_high || block >= w->st->blocks)
+		problem(w, "block of the delta is not where its generation says", 0, block);
+	else if (!(w->c->bitmap[block / 8] & bit))
+		problem(w, "block of the delta is not used", 0, block);
+	else
+		w->c->bitmap[block / 8] &= (uint8_t)~bit;
+}
+
+static void check_outside(struct walk *w, const struct fmt_generation *g)
+{
+	uint64_t tables = 0;
+
+	for (uint64_t i = 0; i < w->c->delta_blocks; i++)
+		outside(w, g, w->o->chain[i]);
+	for (uint32_t i = 0; i < w->o->count; i++) {
+		const struct fmt_record *r = &w->o->record[i];
+
+		if (kind_of(r) != FMT_RECORD_UNUSED && block_in(r))
+			outside(w, g, block_in(r));
+		tables += kind_of(r) == FMT_RECORD_TABLE;
+	}
+	if (tables != w->c->table_blocks)
+		problem(w, "delta does not have the blocks of the generation table", tables, g->delta.block);
+}
+
+/* ---- The trees ---- */
+
 static void leaf(struct walk *w, uint64_t index, uint64_t block, uint8_t *page, unsigned depth);
 
 static void walk_tree(struct walk *w, const struct fmt_ref *ref, uint32_t level, uint64_t index, unsigned depth)
@@ -68,6 +236,10 @@ static void walk_tree(struct walk *w, const struct fmt_ref *ref, uint32_t level,
 
 	if (!ref->block)
 		return;
+	if (!level && is_replaced(w, index, ref->block)) {
+		w->pages++;
+		return;
+	}
 	page = fetch(w, ref, index, depth);
 	if (!page)
 		return;
@@ -101,7 +273,7 @@ static void leaf_directory(struct walk *w, uint64_t index, uint8_t *page, unsign
 	w->c->index_blocks++;
 	for (unsigned i = 0; i < FMT_CLIENTS_PER_PAGE; i++) {
 		const struct fmt_client *r = &((struct fmt_client *)page)[i];
-		struct walk in = { w->st, w->c, (uint32_t)(index * FMT_CLIENTS_PER_PAGE + i), 0 };
+		struct walk in = { w->st, w->c, w->o, (uint32_t)(index * FMT_CLIENTS_PER_PAGE + i), 0 };
 
 		if (!(r->flags & FMT_CLIENT_EXISTS)) {
 			if (r->tree.root.block)
@@ -174,7 +346,8 @@ static void check_table(struct walk *w, struct fmt_ref ref)
 int store_check(struct store *st, uint64_t generation, struct store_check *c)
 {
 	const struct fmt_generation *g = &st->last;
-	struct walk w = { st, c, WALK_DIRECTORY, 0 };
+	struct overlay o = { .record = (void *)(c->scratch + PATH_DEPTH * FMT_BLOCK) };
+	struct walk w = { st, c, &o, WALK_DIRECTORY, 0 };
 
 	if (generation && generation != g->generation) {
 		g = NULL;
@@ -186,19 +359,27 @@ int store_check(struct store *st, uint64_t generation, struct store_check *c)
 	}
 	c->generation = g->generation;
 	c->clients = c->pages = c->index_blocks = c->map_blocks = c->table_blocks = c->errors = c->leaked = 0;
+	c->delta_blocks = c->replaced = 0;
 	memset(c->bitmap, 0, st->regions * FMT_BLOCK);
+	check_chain(&w, g);
 	check_table(&w, g->table);
 	walk(&w, &g->clients, 0);
 	if (c->index_blocks != g->index_blocks)
 		problem(&w, "number of index blocks is wrong", g->index_blocks, 0);
+	check_records(&w);
 	w.client = WALK_MAP;
 	walk(&w, &g->map, 0);
+	if (o.lost)
+		return STORE_DAMAGED;   /* nobody knows what else is used */
+	if (g->delta.block)
+		check_outside(&w, g);
 	w.client = WALK_COMPARE;
 	walk(&w, &g->map, 0);
 	for (uint64_t i = 0; i < st->regions * FMT_BLOCK; i++)
 		if (c->bitmap[i])
 			problem(&w, "block is used and in no map page", i / FMT_BLOCK, i * 8);
-	if (!c->errors && g->used != c->pages + c->index_blocks + c->map_blocks + c->table_blocks + c->leaked)
+	if (!c->errors && g->used != c->pages + c->index_blocks + c->map_blocks + c->table_blocks +
+				       c->delta_blocks + c->replaced + c->leaked)
 		problem(&w, "number of used blocks is wrong", g->used, 0);
 	return c->errors || c->leaked ? STORE_DAMAGED : STORE_OK;
 }

@@ -7,7 +7,7 @@
 
 #include "store.h"
 
-#define STORE_CHECK_DEPTH       16u             /* blocks of scratch */
+#define STORE_CHECK_DEPTH       41u             /* blocks of scratch: a path, and the records of a delta */
 
 struct store_check {
 	/* Filled in by the caller. */
@@ -20,13 +20,14 @@ struct store_check {
 	void    *owner;
 	/* Results. */
 	uint64_t generation;
-	uint64_t clients, pages, index_blocks, map_blocks, table_blocks;
+	uint64_t clients, pages, index_blocks, map_blocks, table_blocks, delta_blocks;
+	uint64_t replaced;              /* blocks that the map marks, and that the delta says are not used any more */
 	uint64_t errors;                /* damage, contradictions, blocks reached but not marked */
 	uint64_t leaked;                /* blocks marked but not reached */
 };
 
 /* Verify generation `generation` (0: the mounted one) of a store that is mounted and idle: every checksum, every
- * reference in range, no block reached twice, page counts, and the allocation map equal to what is
+ * reference in range, no block reached twice, page counts, and the allocation map, with the delta, equal to what is
  * reached. STORE_OK: no error and nothing leaked; STORE_DAMAGED: see the counts; STORE_NO_GENERATION. */
 int store_check(struct store *st, uint64_t generation, struct store_check *c);
 

@@ -72,12 +72,29 @@ static uint32_t table_blocks_for(uint32_t records)
 	return (records + FMT_GENS_PER_BLOCK - 1) / FMT_GENS_PER_BLOCK;
 }
 
-/* Decide what is kept; blocks for the generation table; the old one's go. Begins anew when the commit does, after
- * a failure: what is kept may be something else then. */
+/* Is the step to be repeated, now or later? */
+static bool step_again(struct store *st, int status)
+{
+	if (status != STORE_AGAIN && status != STORE_PENDING)
+		commit_fail(st, status);
+	return status != STORE_PENDING;
+}
+
+static void table_free(struct store *st)
+{
+	if (st->delta.mode == DELTA_ON)
+		delta_free_table(st);
+	for (uint32_t i = 0; i < st->table_count; i++)
+		block_free(st, st->table_blocks[i]);
+	st->table_count = 0;
+}
+
+/* Decide what is kept, and whether a delta will do; blocks for the generation table and the delta; the old table's
+ * go. Begins anew when the commit does, after a failure: what is kept may be something else then. */
 static bool step_table(struct store *st, struct node **wait)
 {
-	uint32_t want;
-	int status;
+	uint32_t want, more;
+	int status = STORE_OK;
 
 	if (st->unwritten) {
 		commit_fail(st, STORE_UNWRITTEN);
@@ -85,25 +102,31 @@ static bool step_table(struct store *st, struct node **wait)
 	}
 	st->new_kept = kept_plan(st);
 	want = table_blocks_for(st->new_kept);
-	if (st->new_table_count < want) {
-		status = window_ensure(st, want - st->new_table_count, wait);
-		if (status == STORE_FULL)
-			status = shed(st);
-		if (status == STORE_PENDING)
-			return false;
-		if (status != STORE_OK) {
-			if (status != STORE_AGAIN)
-				commit_fail(st, status);
-			return true;
-		}
+	if (st->delta.mode == DELTA_FOLDING || delta_folds(st, want)) {
+		status = delta_fold(st, &st->commit_op->block, wait);
+		return step_again(st, status == STORE_OK ? STORE_AGAIN : status);
 	}
+	delta_unmake(st);
+	table_free(st);
+	more = st->delta.mode == DELTA_ON ? delta_blocks(st, want) : 0;
+	if (more || st->new_table_count < want)
+		status = window_ensure(st, more + want, wait);
+	if (status == STORE_FULL)
+		status = shed(st);
+	if (status != STORE_OK)
+		return step_again(st, status);
 	while (st->new_table_count < want)
 		st->new_table[st->new_table_count++] = window_alloc(st);
-	while (st->new_table_count > want)
-		block_free(st, st->new_table[--st->new_table_count]);
-	for (uint32_t i = 0; i < st->table_count; i++)
-		block_free(st, st->table_blocks[i]);
-	st->table_count = 0;
+	while (st->new_table_count > want) {
+		uint64_t block = st->new_table[--st->new_table_count];
+
+		if (more)
+			delta_recycle(st, block);
+		else
+			block_free(st, block);
+	}
+	if (more)
+		delta_take(st, more);
 	st->new_table_left = want;
 	st->io.owner = NULL;
 	st->table = (struct fmt_ref){ 0, 0 };
@@ -132,11 +155,14 @@ static bool step_frees(struct store *st, struct node **wait)
 }
 
 /* The last node made dirty has no dirty child unless a tree grew or a node was written early: then it goes to
- * the other end. */
+ * the other end. With a delta there are no dirty nodes. */
 static bool step_nodes(struct store *st)
 {
 	struct node *n = st->dirty.tail;
+	int status = st->delta.mode == DELTA_ON ? delta_write(st) : STORE_OK;
 
+	if (status != STORE_OK)
+		return status == STORE_AGAIN;
 	if (!n) {
 		st->phase = COMMIT_SETTLE;
 		return true;
@@ -209,12 +235,22 @@ static uint64_t first_region(const struct store *st)
 	return r < st->regions ? r : 0;
 }
 
+static bool with_delta(const struct store *st)
+{
+	bool delta = st->delta.mode == DELTA_ON;
+
+	for (uint32_t i = 0; i < st->kept_count; i++)
+		delta |= st->kept[i].planned && st->kept[i].g.delta.block;
+	return delta;
+}
+
 static void super_build(struct store *st)
 {
 	struct fmt_super *s = st->super;
 	struct fmt_generation *g = &s->gen;
 
 	memset(s, 0, sizeof(*s));
+	delta_seal(st, g);
 	g->generation = st->newest + 1;
 	g->parent = st->last.generation;
 	g->boot = st->boot;
@@ -236,7 +272,7 @@ static void super_build(struct store *st)
 	s->block_size = FMT_BLOCK;
 	s->kept = st->new_kept;
 	s->keep = st->keep;
-	s->features_incompat = st->table.block ? FMT_INCOMPAT_TABLE : 0;
+	s->features_incompat = (st->table.block ? FMT_INCOMPAT_TABLE : 0) | (with_delta(st) ? FMT_INCOMPAT_DELTA : 0);
 	s->generation = g->generation;
 	s->boot = st->boot;
 	s->alloc_hint = first_region(st);
@@ -250,6 +286,7 @@ static void commit_succeeded(struct store *st)
 	st->last = st->super->gen;
 	alloc_committed(st);
 	kept_committed(st, &st->last, st->super->slot);
+	delta_committed(st, st->last.generation);
 	st->newest = st->last.generation;
 	st->slot = st->super->slot;
 	st->phase = COMMIT_NONE;

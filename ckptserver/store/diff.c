@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  * What differs between two kept generations. Both trees are walked down together, and what the two have in common is
  * not looked at: equal sums mean equal content, of a page as of a whole subtree. A walk goes on from its
- * (client, page) after each wait, and gives way after a few nodes.
+ * (client, page) after each wait, and gives way after a few nodes. Of a generation with a delta the tree is that of its
+ * full generation: each page that has a record in either delta is compared by itself.
  */
 #include <string.h>
 
@@ -107,74 +108,157 @@ static int tree_diff(struct store *st, const struct fmt_tree *a, const struct fm
 	return STORE_END;
 }
 
-static int trees_of(struct store *st, uint64_t generation, struct fmt_tree *clients)
+static int generation_of(struct store *st, uint64_t generation, const struct fmt_generation **g)
 {
+	static const struct fmt_generation nothing;
 	const struct kept *k = kept_find(st, generation);
 
-	memset(clients, 0, sizeof(*clients));
+	*g = generation ? NULL : &nothing;
 	if (!generation)
 		return STORE_OK;
 	if (!k || !k->listed)
 		return STORE_NO_GENERATION;
-	*clients = k->g.clients;
-	return clients->height <= FMT_MAX_HEIGHT ? STORE_OK : STORE_DAMAGED;
+	*g = &k->g;
+	return k->g.clients.height <= FMT_MAX_HEIGHT ? STORE_OK : STORE_DAMAGED;
 }
 
-/* The first client at or after op->client whose directory page differs. */
-static int next_client(struct store *st, struct store_op *op, const struct fmt_tree dir[2], unsigned *left,
-		       struct node **wait)
-{
-	uint64_t page = op->client / FMT_CLIENTS_PER_PAGE;
+/* A place in the order of clients and pages, and the page's references on both sides. */
+struct found {
+	uint32_t client;
+	uint64_t vpn;
 	struct fmt_ref ref[2];
-	int status = tree_diff(st, &dir[0], &dir[1], &page, ref, left, &op->block, wait);
+};
+
+static uint64_t key_of(const struct found *f)
+{
+	return (uint64_t)f->client << FMT_RECORD_CLIENT_SHIFT | f->vpn;
+}
+
+/* The first client at or after f->client whose directory page differs. */
+static int next_client(struct store *st, struct found *f, const struct fmt_generation *const g[2], unsigned *left,
+		       uint64_t *bad, struct node **wait)
+{
+	uint64_t page = f->client / FMT_CLIENTS_PER_PAGE;
+	int status = tree_diff(st, &g[0]->clients, &g[1]->clients, &page, f->ref, left, bad, wait);
 
 	if (status != STORE_OK && status != STORE_AGAIN)
 		return status;
 	if (page * FMT_CLIENTS_PER_PAGE >= STORE_CLIENTS)
 		return STORE_END;
-	if (page != op->client / FMT_CLIENTS_PER_PAGE) {
-		op->client = (uint32_t)(page * FMT_CLIENTS_PER_PAGE);
-		op->vpn = 0;
+	if (page != f->client / FMT_CLIENTS_PER_PAGE) {
+		f->client = (uint32_t)(page * FMT_CLIENTS_PER_PAGE);
+		f->vpn = 0;
 	}
 	return status;
 }
 
-int diff_try(struct store *st, struct store_op *op, struct node **wait)
+/* The next page from *f on that differs in the trees. *f moves on in any case: nothing before it differs. */
+static int trees_next(struct store *st, struct found *f, const struct fmt_generation *const g[2], unsigned *left,
+		      uint64_t *bad, struct node **wait)
 {
-	struct fmt_tree dir[2];
-	unsigned left = DIFF_NODES;
-	int status = trees_of(st, op->from, &dir[0]);
+	int status = STORE_OK;
 
-	*wait = NULL;
-	if (status == STORE_OK)
-		status = trees_of(st, op->to, &dir[1]);
 	while (status == STORE_OK) {
 		struct fmt_client c[2];
-		struct fmt_ref ref[2];
 
-		status = next_client(st, op, dir, &left, wait);
+		status = next_client(st, f, g, left, bad, wait);
 		if (status != STORE_OK)
 			return status;
 		for (unsigned k = 0; k < 2 && status == STORE_OK; k++)
-			status = client_in(st, &dir[k], op->client, &c[k], &op->block, wait);
+			status = client_in(st, &g[k]->clients, f->client, &c[k], bad, wait);
 		if (status == STORE_OK)
-			status = tree_diff(st, &c[0].tree, &c[1].tree, &op->vpn, ref, &left, &op->block, wait);
-		if (status == STORE_OK && op->vpn >= STORE_VPN_END)
-			status = STORE_END;     /* no client has such a page: hostile content */
-		if (status == STORE_OK) {
-			op->old_block = ref[0].block;
-			op->old_sum = ref[0].sum;
-			op->block = ref[1].block;
-			op->sum = ref[1].sum;
-			op->hole = !ref[1].block;
+			status = tree_diff(st, &c[0].tree, &c[1].tree, &f->vpn, f->ref, left, bad, wait);
+		if (status == STORE_OK && f->vpn < STORE_VPN_END)
 			return STORE_OK;
-		}
-		if (status != STORE_END || op->client == STORE_CLIENTS - 1)
+		if (status == STORE_OK)
+			status = STORE_END;     /* no client has such a page: hostile content */
+		if (status != STORE_END || f->client == STORE_CLIENTS - 1)
 			return status;
-		op->client++;
-		op->vpn = 0;
-		status = left ? STORE_OK : STORE_AGAIN;
-		left -= left > 0;
+		f->client++;
+		f->vpn = 0;
+		status = *left ? STORE_OK : STORE_AGAIN;
+		*left -= *left > 0;
 	}
 	return status;
+}
+
+/* The references of the page of *f, of which r[0] or r[1] is a record. */
+static int resolve(struct store *st, struct found *f, const struct fmt_generation *const g[2],
+		   const struct fmt_record r[2], uint64_t *bad, struct node **wait)
+{
+	for (unsigned k = 0; k < 2; k++) {
+		struct fmt_client c;
+		int status;
+
+		if (r[k].key == key_of(f)) {
+			f->ref[k] = (struct fmt_ref){ r[k].block & FMT_BLOCK_MASK, r[k].sum };
+			continue;
+		}
+		status = client_in(st, &g[k]->clients, f->client, &c, bad, wait);
+		if (status == STORE_OK)
+			status = tree_find(st, &c.tree, f->vpn, NODE_INDEX, &f->ref[k], bad, wait);
+		if (status != STORE_OK)
+			return status;
+	}
+	return STORE_OK;
+}
+
+/* One try from *f on. STORE_AGAIN: nothing differs before the new *f. */
+static int diff_step(struct store *st, struct found *f, const struct fmt_generation *const g[2], uint64_t *bad,
+		     struct node **wait)
+{
+	unsigned left = DIFF_NODES;
+	struct found t = *f;
+	struct fmt_record r[2];
+	uint64_t key;
+	int status = STORE_OK;
+
+	r[0].key = r[1].key = UINT64_MAX;
+	for (unsigned k = 0; k < 2 && status == STORE_OK && g[0]->delta.block != g[1]->delta.block; k++) {
+		status = chain_next(st, &g[k]->delta, key_of(f), &r[k], bad, wait);
+		status = status == STORE_END ? STORE_OK : status;
+	}
+	if (status != STORE_OK)
+		return status;
+	key = r[0].key < r[1].key ? r[0].key : r[1].key;
+	status = trees_next(st, &t, g, &left, bad, wait);
+	if (status != STORE_END && key_of(&t) < key) {
+		*f = t;
+		return status;
+	}
+	if (key == UINT64_MAX)
+		return STORE_END;
+	f->client = (uint32_t)(key >> FMT_RECORD_CLIENT_SHIFT);
+	f->vpn = key & (STORE_VPN_END - 1);
+	status = resolve(st, f, g, r, bad, wait);
+	if (status != STORE_OK || !same(&f->ref[0], &f->ref[1]))
+		return status;
+	if (++f->vpn == STORE_VPN_END) {
+		f->vpn = 0;
+		f->client++;
+	}
+	return f->client < STORE_CLIENTS ? STORE_AGAIN : STORE_END;
+}
+
+int diff_try(struct store *st, struct store_op *op, struct node **wait)
+{
+	const struct fmt_generation *g[2];
+	struct found f = { .client = op->client, .vpn = op->vpn };
+	int status = generation_of(st, op->from, &g[0]);
+
+	*wait = NULL;
+	if (status == STORE_OK)
+		status = generation_of(st, op->to, &g[1]);
+	if (status == STORE_OK)
+		status = diff_step(st, &f, g, &op->block, wait);
+	op->client = f.client;
+	op->vpn = f.vpn;
+	if (status != STORE_OK)
+		return status;
+	op->old_block = f.ref[0].block;
+	op->old_sum = f.ref[0].sum;
+	op->block = f.ref[1].block;
+	op->sum = f.ref[1].sum;
+	op->hole = !f.ref[1].block;
+	return STORE_OK;
 }

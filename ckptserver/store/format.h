@@ -30,6 +30,7 @@
 #define FMT_SUPER_MAGIC         0x5245505553445250ull   /* "PRDSUPER" */
 #define FMT_BOOT_MAGIC          0x53544f4f42445250ull   /* "PRDBOOTS" */
 #define FMT_GENS_MAGIC          0x42544e4547445250ull   /* "PRDGENTB" */
+#define FMT_DELTA_MAGIC         0x41544c4544445250ull   /* "PRDDELTA" */
 
 /* Reference to a block: where it is and the XXH3-64 (seed 0) of all its 4096 bytes. Block 0: a hole, i.e.
  * all zeros; its sum is 0. The upper 16 bits of `block` are flags; version 1 knows none, and a
@@ -77,23 +78,25 @@ struct fmt_generation {
 	uint64_t parent;                /* the generation it was made from */
 	uint64_t boot;                  /* number of the boot in which it was committed */
 	uint32_t flags;                 /* FMT_GEN_NAMED, FMT_GEN_PINNED */
-	uint32_t delta_count;           /* reserved: changed entries in the delta block */
+	uint32_t delta_count;           /* pages and blocks its delta speaks of */
 	struct fmt_tree clients;
 	struct fmt_tree map;
-	uint64_t used;                  /* bits set in the map */
+	uint64_t used;                  /* bits set in the map, and blocks its delta takes beside them */
 	uint64_t freed;                 /* blocks of the parent that it does not use (an upper bound) */
 	uint64_t index_blocks;          /* nodes and pages of the directory, nodes of the clients' trees */
-	struct fmt_ref delta;           /* reserved: newest of a chain of blocks of changed index entries */
+	struct fmt_ref delta;           /* newest block of its delta; hole: it is a full generation */
 	char     name[32];              /* of a named generation, zero-padded */
 	uint8_t  state_hash[16];        /* reserved: hash over all pages, 0 unless computed */
 	struct fmt_ref table;           /* its generation table; hole: no other generation was kept */
 	uint64_t base;                  /* nearest ancestor that is kept as well; 0: `parent` and `freed` say it all */
 	uint64_t base_freed;            /* blocks of `base` that this generation does not use (an upper bound) */
-	uint8_t  reserved[40];
+	uint8_t  reserved[24];
+	uint64_t delta_low, delta_high; /* the blocks its delta takes are all low <= b < high */
 	uint8_t  user[256];             /* the caller's record */
 };
 #define FMT_GEN_NAMED           1u      /* has a name, and is kept until it is dropped or loses the name */
 #define FMT_GEN_PINNED          2u      /* an older one was resumed: kept until it is dropped */
+#define FMT_GEN_SPARE           4u      /* kept only in case a block is lost that those with deltas share */
 
 /* Superblock. `magic` to `features_incompat` keep their places in all versions. The sum is the XXH3-64
  * of the block with `sum` as zero. All of a superblock of generation 0 that is not zero lies in its
@@ -125,7 +128,9 @@ struct fmt_super {
 /* Set if there is a generation table. Then no block that a generation uses which either superblock or its table
  * names is written to. A reader that does not know the bit keeps less than the table names. */
 #define FMT_INCOMPAT_TABLE      1u
-#define FMT_INCOMPAT_KNOWN      FMT_INCOMPAT_TABLE
+/* Set if the generation, or one of its table, has a delta. */
+#define FMT_INCOMPAT_DELTA      2u
+#define FMT_INCOMPAT_KNOWN      (FMT_INCOMPAT_TABLE | FMT_INCOMPAT_DELTA)
 
 /* Generation table: a chain of blocks, with the records of the kept generations that are not the
  * superblock's own, newest first. Numbers never repeat. */
@@ -137,6 +142,37 @@ struct fmt_gens {
 	struct fmt_ref next;            /* hole: the last block */
 	uint8_t  reserved[480];
 	struct fmt_generation gen[FMT_GENS_PER_BLOCK];
+};
+
+/* Delta. A generation with a delta has the client directory and the map of an earlier, *full* generation, and a
+ * chain of blocks, newest first, with what has changed since. Of the records with one key in a chain the newest
+ * counts. The generation takes the blocks that the map marks and, beside them, the blocks of its page
+ * records, of the chain, and of its table. Of those that the map marks it does not use what page records with
+ * FMT_RECORD_REPLACES replace, and the blocks of FMT_RECORD_UNUSED; they stay marked until the next full
+ * generation. Records are sorted by key. */
+#define FMT_DELTA_RECORDS       168u
+#define FMT_DELTA_CHAIN_MAX     24u             /* blocks in a chain */
+struct fmt_record {
+	uint64_t key;                   /* bits 60-63: kind; page: 36-51 client, 0-35 page number; else 0-47 block */
+	uint64_t block;                 /* page: bits 0-47 its block, 0: a hole; bit 63: see below. Else 0 */
+	uint64_t sum;                   /* page: as in a reference. Else 0 */
+};
+#define FMT_RECORD_KIND_SHIFT   60u
+#define FMT_RECORD_PAGE         0u              /* this page is there now */
+#define FMT_RECORD_UNUSED       1u              /* this block, marked in the map, is not used any more */
+#define FMT_RECORD_TABLE        2u              /* block of the generation's table; counts in the chain's newest block only */
+#define FMT_RECORD_CLIENT_SHIFT 36u
+#define FMT_RECORD_REPLACES     (1ull << 63)    /* the full generation has a block for this page */
+
+struct fmt_delta {
+	uint64_t magic;                 /* FMT_DELTA_MAGIC */
+	uint32_t version;
+	uint32_t count;                 /* records in this block */
+	struct fmt_ref next;            /* the block before it in time */
+	uint64_t generation;            /* that wrote it */
+	uint64_t full;                  /* the full generation it builds on */
+	uint8_t  reserved[16];
+	struct fmt_record record[FMT_DELTA_RECORDS];
 };
 
 /* Boot counter: two copies, written in turn, the higher valid one counts. Only the first sector is not zero. */
@@ -174,6 +210,7 @@ FMT_AT(fmt_generation, state_hash, 168);
 FMT_AT(fmt_generation, table, 184);
 FMT_AT(fmt_generation, base, 200);
 FMT_AT(fmt_generation, base_freed, 208);
+FMT_AT(fmt_generation, delta_low, 240);
 FMT_AT(fmt_generation, user, 256);
 FMT_BYTES(fmt_super, FMT_BLOCK);
 FMT_AT(fmt_super, version, 8);
@@ -195,6 +232,12 @@ FMT_AT(fmt_super, reserved2, 1024);
 FMT_BYTES(fmt_gens, FMT_BLOCK);
 FMT_AT(fmt_gens, next, 16);
 FMT_AT(fmt_gens, gen, 512);
+FMT_BYTES(fmt_record, 24);
+FMT_BYTES(fmt_delta, FMT_BLOCK);
+FMT_AT(fmt_delta, next, 16);
+FMT_AT(fmt_delta, generation, 32);
+FMT_AT(fmt_delta, full, 40);
+FMT_AT(fmt_delta, record, 64);
 FMT_BYTES(fmt_boot, FMT_BLOCK);
 FMT_AT(fmt_boot, sum, 16);
 FMT_AT(fmt_boot, count, 40);

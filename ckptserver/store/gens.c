@@ -55,7 +55,7 @@ struct kept *kept_add(struct store *st, const struct fmt_generation *g, unsigned
 		k->g.base = g->parent;
 		k->g.base_freed = g->freed;
 	}
-	k->flags = g->flags & FIXED;
+	k->flags = g->flags & (FIXED | FMT_GEN_SPARE);
 	if (k->flags & FMT_GEN_NAMED && name_valid(g->name))
 		memcpy(k->name, g->name, sizeof(k->name));
 	else if (k->flags & FMT_GEN_NAMED)
@@ -186,14 +186,30 @@ void kept_held(struct store *st)
 
 /* ---- A commit ---- */
 
+static bool other_roots(const struct store *st, const struct fmt_generation *g)
+{
+	return g->map.root.block != st->map.root.block &&
+	       (g->clients.root.block != st->clients.root.block || !g->clients.root.block);
+}
+
+/* Generations with a delta share what a full commit writes anew, the roots to begin with: one lost block of it could
+ * take them all. So two more are kept, the full generation they build on (it holds no block that they do not), and the
+ * newest one that does not build on it. */
 static uint32_t plan(struct store *st, uint32_t most)
 {
+	uint64_t full = st->delta.mode == DELTA_ON ? st->delta.full : 0;
 	uint32_t n = 0, unnamed = 0;
 
+	st->spare_planned = false;
 	for (uint32_t i = 0; i < st->kept_count; i++) {
 		struct kept *k = &st->kept[i];
+		bool due = k->listed && (k->flags & FIXED || (k->flags != FMT_GEN_SPARE && unnamed++ < most));
+		bool other = most && other_roots(st, &k->g);
 
-		k->planned = k->listed && n < STORE_KEPT_MAX - 1 && (k->flags & FIXED || unnamed++ < most);
+		k->planned = k->listed && n < STORE_KEPT_MAX - 1 &&
+			     (due || k->g.generation == full || (other && !st->spare_planned));
+		st->spare_planned |= k->planned && other;
+		k->g.flags = (k->flags & FIXED) | (k->planned && !due ? FMT_GEN_SPARE : 0);
 		n += k->planned;
 	}
 	return n;
@@ -201,10 +217,10 @@ static uint32_t plan(struct store *st, uint32_t most)
 
 uint32_t kept_plan(struct store *st)
 {
-	uint32_t fixed = kept_fixed(st), most = st->keep - 1, n;
+	uint32_t fixed = kept_fixed(st), most = st->keep - 1, n, room = STORE_KEPT_MAX - 1 - (st->delta.off ? 0 : 2);
 
-	if (fixed + most > STORE_KEPT_MAX - 1)
-		most = fixed < STORE_KEPT_MAX - 1 ? STORE_KEPT_MAX - 1 - fixed : 0;
+	if (fixed + most > room)
+		most = fixed < room ? room - fixed : 0;
 	n = plan(st, most);
 	while (most && space_short(st, held_by(st, PLANNED))) {
 		most = n > fixed && n - fixed < most ? n - fixed : most;
@@ -213,7 +229,6 @@ uint32_t kept_plan(struct store *st)
 	for (uint32_t i = 0; i < st->kept_count; i++) {
 		struct kept *k = &st->kept[i];
 
-		k->g.flags = k->flags;
 		memcpy(k->g.name, k->name, sizeof(k->g.name));
 	}
 	return n;
@@ -274,9 +289,14 @@ void kept_committed(struct store *st, const struct fmt_generation *g, unsigned s
 	unsigned departed;
 
 	own.base = own.base_freed = 0;
-	for (uint32_t i = 0; i < st->kept_count; i++)
-		if (st->kept[i].age < STORE_OLD)
-			st->kept[i].age++;
+	for (uint32_t i = 0; i < st->kept_count; i++) {
+		struct kept *k = &st->kept[i];
+
+		if (k->age < STORE_OLD)
+			k->age++;
+		if (k->planned && !(k->flags & FIXED))
+			k->flags = k->g.flags & FMT_GEN_SPARE;
+	}
 	departed = kept_named_by(st, slot);
 	kept_add(st, &own, slot, true)->age = 0;
 	alloc_departed(st, departed);
@@ -293,14 +313,14 @@ uint32_t store_generations(const struct store *st, struct store_generation *out,
 		const struct kept *k = &st->kept[i];
 		struct store_generation *o = &out[n];
 
-		if (!k->listed || n++ >= max)
+		if (!k->listed || k->flags == FMT_GEN_SPARE || n++ >= max)
 			continue;
 		o->generation = k->g.generation;
 		o->parent = k->g.parent;
 		o->boot = k->g.boot;
 		o->used = k->g.used;
 		o->freed = k->g.freed;
-		o->flags = k->flags;
+		o->flags = k->flags & FIXED;
 		memcpy(o->name, k->name, sizeof(o->name));
 		memcpy(o->user, k->g.user, sizeof(o->user));
 	}

@@ -289,17 +289,15 @@ static void read_done(struct blkreq *req)
 
 static int index_try(struct store *st, struct store_op *op, struct node **wait)
 {
-	struct fmt_client c;
 	struct fmt_ref ref = { 0, 0 };
 	int status;
 
 	if (op->kind == OP_DIFF)
 		return diff_try(st, op, wait);
-	status = client_find(st, op->client, &c, &op->block, wait);
-	if (status == STORE_OK && op->kind == OP_NEXT)
-		status = tree_next(st, &c.tree, &op->cursor, &ref, &op->block, wait);
-	else if (status == STORE_OK)
-		status = tree_find(st, &c.tree, op->vpn, NODE_INDEX, &ref, &op->block, wait);
+	if (op->kind == OP_NEXT)
+		status = overlay_next(st, op->client, &op->cursor, &ref, &op->block, wait);
+	else
+		status = overlay_lookup(st, op->client, op->vpn, &ref, &op->block, wait);
 	if (status != STORE_OK)
 		return status;
 	op->hole = !ref.block;

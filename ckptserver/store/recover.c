@@ -17,8 +17,7 @@
 
 #define READ_TRIES      3u      /* to take a passing error for damage would lose generations */
 
-/* Read the block behind ref into `page` and verify it. STORE_OK, STORE_EIO, STORE_DAMAGED. */
-static int ref_check(struct store *st, const struct fmt_ref *ref, void *page)
+int ref_check(struct store *st, const struct fmt_ref *ref, void *page)
 {
 	int status = STORE_EIO;
 
@@ -84,17 +83,20 @@ static int map_check(struct store *st, const struct fmt_generation *g, struct st
 		      "root of the allocation map cannot be read");
 }
 
-/* Can it be mounted? `deep`: are the paths to its first clients whole, too? Says why not. */
+/* Can it be mounted? `deep`: are the paths to its first clients whole, too? Says why not. If it can, its delta is
+ * loaded. */
 static int generation_check(struct store *st, const struct fmt_generation *g, bool deep, struct store_skipped *s)
 {
 	struct fmt_ref ref = { 0, 0 };
+	const char *why;
 	int status;
 
 	*s = (struct store_skipped){ .generation = g->generation };
 	if (g->clients.height > FMT_MAX_HEIGHT || g->map.height > FMT_MAX_HEIGHT || g->used > st->blocks)
 		return judged(s, STORE_DAMAGED, &ref, "generation record contradicts itself", NULL);
-	if (g->delta.block)
-		return judged(s, STORE_DAMAGED, &g->delta, "generation has a delta this program does not know", NULL);
+	why = delta_load(st, g, &status, &ref.block);
+	if (why)
+		return judged(s, status, &ref, why, "delta block cannot be read");
 	if (g->clients.root.block) {
 		status = ref_check(st, &g->clients.root, st->sync_page);
 		if (status != STORE_OK)
@@ -213,6 +215,9 @@ static void adopt(struct store *st, const struct fmt_super *s, const struct fmt_
 	st->slot = s->slot;
 	st->table = g->table;
 	st->super_boot = s->boot;
+	if (!g->generation)
+		delta_reset(st, 0);
+	delta_limits(st);
 	st->keep = s->keep && s->keep <= STORE_KEEP_MAX ? s->keep : STORE_KEEP_DEFAULT;
 	memcpy(st->uuid, s->uuid, sizeof(st->uuid));
 	window_reset(st);
@@ -269,7 +274,7 @@ static void pin_newer(struct store *st, struct store_mount *res)
 			kept_remove(st, k);
 			continue;
 		}
-		if (k->listed)
+		if (k->listed && k->flags != FMT_GEN_SPARE)
 			k->flags |= FMT_GEN_PINNED;
 		i++;
 	}
@@ -462,6 +467,9 @@ static int mount(struct store *st, uint64_t want, const char *name, struct store
 	}
 	res->fell_back = alone || (!want && !name && st->last.generation != newest);
 	pin_newer(st, res);
+	for (uint32_t i = 0; i < st->kept_count; i++)
+		if (st->kept[i].g.generation == st->last.generation)
+			st->kept[i].flags &= ~FMT_GEN_SPARE;    /* it is of use again */
 	kept_held(st);
 	boot_read(st);
 	report(st, res);

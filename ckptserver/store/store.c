@@ -6,7 +6,7 @@
  * Invariants. Tests and comments refer to them by number.
  *  (1) A generation is durable from the completion of the flush after its superblock; every block it reaches
  *      was durable (written, completed, then flushed) before that superblock was submitted.
- *  (2) No block that is marked in the map of a kept generation is ever written. Kept are: all that the two
+ *  (2) No block that is marked in the map of a kept generation, or taken by its delta, is ever written. Kept are: all that the two
  *      superblocks on the disk name, themselves or in their tables, and, from the submission of a superblock, the
  *      generation in it: nothing is changed until that one is known to be durable.
  *  (3) A superblock is written only to the slot that does not hold the last durable generation. Until one is known
@@ -16,10 +16,14 @@
  *      every number in it is checked before use.
  *  (6) A DIRTY node is referred to by a DIRTY node or by the store itself, and was not reachable in any generation:
  *      it has its own new block, marked in the current map.
- *  (7) At a commit, the current map has exactly the blocks that the new generation reaches (but for those counted
- *      as leaked, after damage).
+ *  (7) At a full commit, the current map has exactly the blocks that the new generation reaches (but for those counted
+ *      as leaked, after damage). At a commit with a delta, the map is that of the full generation it builds on; it has
+ *      those that the new generation reaches, without what its delta takes, and with what its delta replaced.
  *  (8) A change or look-up either has all its effect in one step, or none.
  *  (9) Generation numbers never repeat, as far as anybody could have seen one.
+ * (10) While changes go into the overlay (delta.c, mode DELTA_ON) there is no DIRTY node, no block waits to be freed, and
+ *      both trees are those of the full generation. What the overlay says of a page goes before the trees.
+ * (11) A commit with a delta keeps a generation that shares neither root with it.
  *
  * A commit:
  *
@@ -27,9 +31,11 @@
  *    ^________|________|         ^_______|________|  ^________________|
  *
  *   NONE -> TABLE           [commit_start]  changes are queued, but not made, from here on
- *   TABLE -> FREES          [step_table]    what is kept is decided; the new table has its blocks, the old one's are freed
+ *   TABLE -> FREES          [step_table]    what is kept is decided; the new table has its blocks, the old one's are freed;
+ *                                           delta blocks are allocated, or the overlay is folded into the trees
  *   FREES -> NODES          [step_frees]    the map is final: nothing is allocated or freed any more
- *   NODES -> SETTLE         [step_nodes]    every dirty node is summed, its parent told, its write submitted
+ *   NODES -> SETTLE         [step_nodes]    every dirty node is summed, its parent told, its write submitted; or every
+ *                                           delta block is
  *   SETTLE -> FLUSH         [step_settle]   table and all pages and nodes are written
  *   FLUSH -> SUPER          [step_durable]  … and flushed; the superblock's content is fixed
  *   SUPER -> FLUSH_SUPER    [step_durable]  the superblock is written: nobody knows which generation a crash finds
@@ -71,7 +77,8 @@ size_t store_arena_bytes(uint64_t blocks, uint32_t nodes)
 {
 	return (size_t)(FIXED_PAGES + nodes) * FMT_BLOCK + round_up(sizeof(struct store)) +
 	       round_up(nodes * sizeof(struct node)) + round_up(hash_slots(nodes) * sizeof(struct node *)) +
-	       2 * round_up(regions_of(blocks)) + round_up(frees_of(blocks) * sizeof(uint64_t));
+	       2 * round_up(regions_of(blocks)) + round_up(frees_of(blocks) * sizeof(uint64_t)) +
+	       round_up((delta_room(blocks) + 1) * sizeof(struct delta_entry));
 }
 
 static void *carve(uint8_t **at, size_t bytes)
@@ -104,6 +111,10 @@ int store_init(void *arena, size_t bytes, struct blkdev *dev, struct store **out
 	st->region_age = carve(&at, regions_of(dev->blocks));
 	st->frees_size = frees_of(dev->blocks);
 	st->frees = carve(&at, st->frees_size * sizeof(uint64_t));
+	st->delta.room = delta_room(dev->blocks);
+	st->delta.entry = carve(&at, (st->delta.room + 1) * sizeof(struct delta_entry));
+	st->delta.per_block = FMT_DELTA_RECORDS;
+	st->delta.chain_max = DELTA_CHAIN;
 	st->super = (void *)pages;
 	st->super_other = (void *)(pages + FMT_BLOCK);
 	st->gens = (void *)(pages + 2 * FMT_BLOCK);
@@ -151,6 +162,7 @@ void store_forget(struct store *st)
 	st->commit_op = st->boot_op = NULL;
 	st->io.owner = NULL;
 	st->unwritten = 0;
+	delta_reset(st, 0);
 	memset(&st->last, 0, sizeof(st->last));
 }
 

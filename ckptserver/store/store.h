@@ -270,6 +270,10 @@ int store_commit(struct store *st, struct store_op *op);
 /* Number of the last generation known to be durable (0: none). */
 uint64_t store_generation(const struct store *st);
 
+/* Whether all commits are to be full ones, with all index nodes they change, from now on and after further mounts. Else
+ * small ones write a delta. */
+void store_full_commits(struct store *st, bool only);
+
 /* ---- Work and waiting ------------------------------------------------------------------------- */
 
 /* Do one bounded unit of work: run the next queued change, free a block in the map, checksum and

@@ -15,6 +15,12 @@
 #define STORE_NEED_MAX          24u     /* blocks and nodes the longest single change can take */
 #define STORE_FREES_MIN         2048u   /* entries of the list of blocks to free */
 #define STORE_FREES_ROOM        384u    /* room in it that one change can use up */
+#define DELTA_AGE               32u     /* a delta whose full generation is so many numbers back is folded, … */
+#define DELTA_LEVELS            6u      /* of the overlay's skip list */
+#define DELTA_CHAIN             16u     /* a chain with more blocks is folded, if there is room for that */
+#define DELTA_FRESH             4u      /* blocks' worth of records one interval can change before it is folded */
+#define DELTA_MADE_MAX          16u     /* delta blocks one commit can write */
+#define DELTA_SPARE             (2 * STORE_TABLE_BLOCKS)        /* records about tables one commit can bring */
 #define NO_REGION               UINT64_MAX
 #define STORE_AGAIN             2       /* internal status: a unit was done, call again */
 
@@ -64,6 +70,12 @@ struct window {
 	uint32_t     early_count;       /* blocks taken before the region's map page was writable */
 	uint64_t     early[STORE_NEED_MAX];
 	struct node *page;              /* the current map's page for the region, DIRTY while open */
+	bool         plain;             /* open without a page: what is allocated goes into a delta */
+	bool         in_chain;          /* opening: a delta is being walked, … */
+	struct fmt_ref chain;           /* … from here on, … */
+	uint32_t     chain_left;        /* … at most so many blocks */
+	uint32_t     seen_next, seen_count;
+	uint64_t     seen[FMT_DELTA_CHAIN_MAX];         /* blocks of chains walked before: they and all beyond are in busy */
 	uint64_t    *busy;              /* 512 words; 1: may not be allocated */
 };
 
@@ -92,11 +104,45 @@ struct tied {
 	bool     reached;
 };
 
+/* A page, or a block of the full generation's tables, that has changed since the full generation. */
+struct delta_entry {
+	struct fmt_record r;
+	uint16_t next[DELTA_LEVELS];
+	uint8_t  home;                  /* its newest record is in chain[home - 1]; 0: in none */
+	bool     fresh;                 /* changed since the last commit */
+};
+
+enum delta_mode {
+	DELTA_OFF,                      /* changes go to the trees: the next commit is a full one */
+	DELTA_ON,                       /* changes go to the overlay; the trees are those of the full generation */
+	DELTA_FOLDING,                  /* the overlay is being applied to the trees; nothing else is changed */
+};
+
+struct delta {
+	enum delta_mode mode;
+	struct delta_entry *entry;      /* room + 1: entry 0 is the list's head */
+	uint32_t     room, count, fresh;
+	uint32_t     limit, max;        /* entries that may be used; more than max are folded when there is room */
+	uint32_t     fresh_max, chain_max, per_block, age_max;
+	bool         off;               /* full commits only */
+	uint64_t     full;              /* number of the full generation */
+	struct fmt_ref chain[FMT_DELTA_CHAIN_MAX];      /* of `last`, oldest first */
+	uint32_t     chain_count;
+	bool         table_outside;     /* the last table's blocks stand in no map */
+	/* the commit under way */
+	struct fmt_ref made[DELTA_MADE_MAX];
+	uint32_t     made_count, made_done;
+	bool         merge;             /* the chain's newest block is written anew with the fresh records */
+	uint16_t     cursor;            /* next entry to be written, or folded; 0: none */
+	uint32_t     errors;            /* folding: reads that failed */
+	uint64_t     folds;
+};
+
 enum commit_phase {
 	COMMIT_NONE,                    /* changes may be made */
 	COMMIT_TABLE,                   /* find a block for the generation table */
 	COMMIT_FREES,                   /* clear the bits of blocks no longer used */
-	COMMIT_NODES,                   /* checksum and submit dirty nodes, children first */
+	COMMIT_NODES,                   /* checksum and submit dirty nodes, children first; or delta blocks */
 	COMMIT_SETTLE,                  /* wait for all writes; table */
 	COMMIT_FLUSH,                   /* wait for the first flush */
 	COMMIT_SUPER,                   /* superblock under way */
@@ -137,6 +183,7 @@ struct store {
 	struct kept    kept[STORE_RECORDS];     /* all that must stay intact, `last` included; newest first */
 	uint32_t       kept_count;
 	uint32_t       keep;            /* unnamed ones wanted */
+	bool           spare_planned;   /* the commit under way keeps one that shares no root with the current state */
 	uint64_t       held;            /* blocks that only they use, apart from `freed`: see kept_held */
 	uint64_t       held_fixed;      /* … when all that may go is gone */
 	uint32_t       shed_left;       /* superblocks that still name what is to go; 0: no shedding under way */
@@ -156,6 +203,8 @@ struct store {
 	uint32_t       frees_size, frees_first, frees_count;
 	uint64_t       reserved;        /* pages promised */
 	uint64_t       recycled;        /* blocks allocated and freed in this commit, since the window was last rewound */
+
+	struct delta   delta;
 
 	/* queue of changes */
 	struct store_op *queue, **queue_end;
@@ -264,7 +313,8 @@ uint64_t window_alloc(struct store *st);
 void     window_reset(struct store *st);
 void     window_rewind(struct store *st);               /* begin again with the first region, in the same commit */
 void     block_free(struct store *st, uint64_t block);          /* puts it on the list */
-int      frees_step(struct store *st, struct node **wait);      /* clears some bits */
+void     block_mark(struct store *st, uint64_t block);          /* same list: allocated, but not in the map yet */
+int      frees_step(struct store *st, struct node **wait);      /* clears, or sets, some bits */
 uint32_t frees_room(const struct store *st);
 void     alloc_committed(struct store *st);
 void     alloc_departed(struct store *st, unsigned departed);   /* as kept_named_by returned it */
@@ -272,6 +322,60 @@ uint64_t space_held(const struct store *st);
 uint64_t space_free(const struct store *st);
 uint64_t space_slush(const struct store *st);
 bool     space_short(const struct store *st, uint64_t held);    /* would it be, with so many held? */
+uint64_t space_index(const struct store *st, uint64_t pages);   /* index and map blocks that so many changes may cost */
+
+/* ---- overlay.c ---- */
+uint32_t delta_room(uint64_t blocks);           /* entries for a store of that size */
+void     delta_limits(struct store *st);        /* by the store's size */
+/* No changes since generation `full`; 0: there is none, the next commit will be full. */
+void     delta_reset(struct store *st, uint64_t full);
+/* First entry at or after key; the next; the first of all; that of key. NULL: none. */
+struct delta_entry *overlay_from(const struct store *st, uint64_t key);
+struct delta_entry *overlay_after(const struct store *st, const struct delta_entry *e);
+struct delta_entry *overlay_first(const struct store *st);
+struct delta_entry *overlay_find(const struct store *st, uint64_t key);
+struct delta_entry *overlay_entry(struct store *st, uint64_t key);      /* makes it if there is none, and there is room */
+void     overlay_touch(struct store *st, struct delta_entry *e);        /* it has changed */
+bool     entry_is_of(const struct delta_entry *e, uint32_t client);     /* is it a page of the client? */
+/* As client_find and tree_find, or tree_next, but with the overlay. */
+int      overlay_lookup(struct store *st, uint32_t client, uint64_t vpn, struct fmt_ref *out, uint64_t *bad,
+		   struct node **wait);
+int      overlay_next(struct store *st, uint32_t client, uint64_t *vpn, struct fmt_ref *out, uint64_t *bad,
+		   struct node **wait);
+/* Mode DELTA_ON. Is there room in the overlay for a change of this page? Does it have the page? */
+bool     delta_takes(const struct store *st, uint32_t client, uint64_t vpn);
+bool     delta_knows(const struct store *st, uint32_t client, uint64_t vpn);
+/* The page is at `ref` (a hole: nowhere) from now on. `replaces`: the full generation has a block for it (for a
+ * page that delta_knows it need not be said again). */
+void     delta_set(struct store *st, uint32_t client, uint64_t vpn, struct fmt_ref ref, bool replaces);
+void     delta_free_table(struct store *st);    /* table_blocks are not used any more */
+void     delta_release(struct store *st, uint64_t block);       /* a block that stands in no map is not used any more */
+void     delta_recycle(struct store *st, uint64_t block);       /* … and was allocated since the last commit */
+void     delta_give_up(struct store *st, const struct delta_entry *e);  /* whichever is right for the entry's block */
+void     busy_overlay(struct store *st);        /* OR into win.busy what the overlay takes */
+
+/* ---- fold.c ---- */
+/* Apply some of the overlay to the trees. STORE_OK: all is done, mode DELTA_OFF; STORE_AGAIN; PENDING; errors. */
+int      delta_fold(struct store *st, uint64_t *bad, struct node **wait);
+
+/* ---- delta.c ---- */
+/* Must, or should, the commit be a full one, if its table has so many blocks? */
+bool     delta_folds(const struct store *st, uint32_t tables);
+uint32_t delta_blocks(struct store *st, uint32_t tables);       /* to be written by a commit with so many table blocks */
+void     delta_take(struct store *st, uint32_t blocks);         /* allocate them, after window_ensure */
+int      delta_write(struct store *st);         /* submit one of them. STORE_OK: all are submitted; STORE_AGAIN; PENDING */
+void     delta_unmake(struct store *st);        /* the commit begins anew */
+void     delta_seal(struct store *st, struct fmt_generation *g);        /* fill in the delta's part of the record */
+void     delta_committed(struct store *st, uint64_t generation);
+/* OR into win.busy what a generation's delta takes, one block of its chain at a time. STORE_OK: done; STORE_AGAIN;
+ * PENDING; errors. */
+int      busy_delta(struct store *st, const struct fmt_generation *g, struct node **wait);
+/* Read a generation's delta into the overlay. NULL, or what is wrong, with status and block. Blocks; uses sync_page. */
+const char *delta_load(struct store *st, const struct fmt_generation *g, int *status, uint64_t *bad);
+/* For walks of a generation that is not mounted: first page record at or after `key` in a chain, the newest of its
+ * key. STORE_OK; STORE_END, and out->key is UINT64_MAX; PENDING; errors. */
+int      chain_next(struct store *st, const struct fmt_ref *newest, uint64_t key, struct fmt_record *out,
+		    uint64_t *bad, struct node **wait);
 
 /* ---- gens.c ---- */
 struct kept *kept_find(struct store *st, uint64_t generation);  /* NULL: not in the list */
@@ -307,6 +411,11 @@ int      change_run(struct store *st, struct store_op *op, struct node **wait);
 void     change_queue(struct store *st, struct store_op *op, bool front);
 void     op_finish(struct store_op *op, int status);
 
+int      change_prepare(struct store *st, uint32_t client, uint64_t vpn, uint64_t *bad, uint32_t *need,
+			struct node **wait);
+int      change_provide(struct store *st, uint32_t need, struct node **wait);
+struct fmt_client *change_client(struct store *st, uint32_t client, struct node **page);
+
 /* ---- commit.c ---- */
 bool     commit_step(struct store *st);
 void     commit_start(struct store *st, struct store_op *op);
@@ -323,8 +432,24 @@ int      super_probe(struct store *st);
 void     boot_read(struct store *st);
 
 /* ---- recover.c ---- */
+/* Read the block behind ref into `page` and verify it; blocks. STORE_OK, STORE_EIO, STORE_DAMAGED. */
+int      ref_check(struct store *st, const struct fmt_ref *ref, void *page);
 void     store_forget(struct store *st);        /* back to the state after store_init */
 
 static inline uint64_t *map_words(struct node *n) { return n->data; }
+
+static inline unsigned record_kind(uint64_t key) { return (unsigned)(key >> FMT_RECORD_KIND_SHIFT); }
+static inline uint32_t record_client(uint64_t key) { return (uint32_t)(key >> FMT_RECORD_CLIENT_SHIFT); }
+static inline uint64_t record_vpn(uint64_t key) { return key & (STORE_VPN_END - 1); }
+/* The block an entry's page is in now; 0: a hole, or not a page. */
+static inline uint64_t entry_block(const struct delta_entry *e)
+{
+	return record_kind(e->r.key) == FMT_RECORD_PAGE ? e->r.block & FMT_BLOCK_MASK : 0;
+}
+static inline void busy_set(struct store *st, uint64_t block)           /* in the region being opened */
+{
+	if (block >> FMT_MAP_SHIFT == st->win.opening)
+		st->win.busy[block % FMT_MAP_BITS / 64] |= 1ull << (block % 64);
+}
 
 #endif

@@ -97,6 +97,10 @@ static int judge(struct sim_image *im, const struct model *m, uint64_t acknowled
 				fprintf(stderr, "  generation %llu (record %llu), acknowledged was %llu\n",
 					(unsigned long long)b.mount.generation, (unsigned long long)user,
 					(unsigned long long)acknowledged);
+			for (uint32_t i = 0; loud && i < b.mount.skipped_count && i < STORE_SKIPPED_MAX; i++)
+				fprintf(stderr, "  skipped generation %llu: %s, block %llu\n",
+					(unsigned long long)b.mount.skipped[i].generation, b.mount.skipped[i].why,
+					(unsigned long long)b.mount.skipped[i].block);
 			wrong = 1;
 		}
 		wrong += full_check(&b, m, loud);
@@ -245,6 +249,30 @@ static void test_crash_small_commits(void **state)
 {
 	(void)state;
 	crash_run(base_seed + 1, 4, 12, 6, 256, 0, states_wanted / 3);
+}
+
+/* Long chains of delta blocks, several to a commit, and folded every now and then. */
+static void test_crash_deltas(void **state)
+{
+	struct run r;
+	uint64_t first, deltas = 0, longest = 0;
+
+	(void)state;
+	run_begin(&r, base_seed + 10, 4, 128);
+	first = marked(&r);
+	r.b.st->delta.per_block = 6;
+	r.b.st->delta.chain_max = 10;
+	for (unsigned i = 0; i < 24; i++) {
+		assert_true(workload_round(&r.b, &r.m, &r.seed, 10));
+		deltas += r.b.st->last.delta.block != 0;
+		if (r.b.st->delta.chain_count > longest)
+			longest = r.b.st->delta.chain_count;
+	}
+	print_message("           %llu of 24 commits were deltas, longest chain %llu\n", (unsigned long long)deltas,
+		      (unsigned long long)longest);
+	assert_true(deltas > 12 && deltas < 24 && longest > 4);
+	assert_int_equal(visit(&r, first, states_wanted / 3, true), 0);
+	run_end(&r);
 }
 
 static void test_crash_large_commits(void **state)
@@ -424,12 +452,26 @@ static void test_mutant_one_slot(void **state)
 /* Allocates from what the current state does not use, as if nothing older had to be kept. */
 static void forget_kept(struct store *st)
 {
+	st->delta.limit = 0;            /* full commits only: a delta has no map of its own */
 	if (!st->win.page)
 		return;
 	memcpy(st->win.busy, st->win.page->data, BLK_SIZE);
 	st->win.busy[0] |= 0xffffffff;
 	memset(st->win.busy + BLOCKS / 64, 0xff, BLK_SIZE - BLOCKS / 8);
 	st->win.word = 0;
+}
+
+/* Protects what the maps of kept generations show, and nothing that stands in their deltas only. */
+static void forget_deltas(struct store *st)
+{
+	for (uint32_t i = 0; i < st->kept_count; i++)
+		st->kept[i].g.delta_high = 0;
+}
+
+static void test_mutant_overwrites_delta_blocks(void **state)
+{
+	(void)state;
+	assert_true(faulty_run(NULL, NULL, forget_deltas, 1500) > 0);
 }
 
 static void test_mutant_overwrites_kept_blocks(void **state)
@@ -531,6 +573,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_first_commits),
 		cmocka_unit_test(test_crash_small_commits),
+		cmocka_unit_test(test_crash_deltas),
 		cmocka_unit_test(test_crash_large_commits),
 		cmocka_unit_test(test_crash_many_regions),
 		cmocka_unit_test(test_crash_small_cache),
@@ -542,6 +585,7 @@ int main(void)
 		cmocka_unit_test(test_mutant_no_flush_after_super),
 		cmocka_unit_test(test_mutant_one_slot),
 		cmocka_unit_test(test_mutant_overwrites_kept_blocks),
+		cmocka_unit_test(test_mutant_overwrites_delta_blocks),
 		cmocka_unit_test(test_mutant_wrong_slot),
 		cmocka_unit_test(test_boot_counter_crashes),
 		cmocka_unit_test(test_machine_crash_states),
@@ -554,6 +598,8 @@ int main(void)
 		base_seed = strtoull(getenv("SEED"), NULL, 0);
 	if (getenv("STATES"))
 		states_wanted = strtoull(getenv("STATES"), NULL, 0);
+	if (getenv("FILTER"))
+		cmocka_set_test_filter(getenv("FILTER"));
 	print_message("store crash simulator: SEED=%llu\n", (unsigned long long)base_seed);
 	failed = cmocka_run_group_tests(tests, NULL, NULL);
 	printf("# SEED=%llu\n# crash_states=%llu\n", (unsigned long long)base_seed, (unsigned long long)states_seen);

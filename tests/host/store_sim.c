@@ -274,6 +274,8 @@ static void complete_one(struct sim *s)
 		s->failed++;
 	} else if (r->op == BLK_READ) {
 		s->reads++;
+		if (s->blocks_read)
+			s->blocks_read[r->block] = 1;
 		sim_image_get(s->image, r->block, r->bufs[0]);
 	} else if (r->op == BLK_WRITE) {
 		complete_write(s, r, begin, sum);

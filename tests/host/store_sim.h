@@ -73,6 +73,7 @@ struct sim {
 	uint64_t        (*redirect)(struct sim *, uint64_t block);            /* where a write really goes */
 	uint64_t          last_write;           /* block of the last write submitted */
 	uint64_t          reads, writes, flushes;
+	uint8_t          *blocks_read;          /* a byte per block, set when it is read; NULL: nobody asks */
 	const char       *violation;            /* a rule of blkdev.h was broken */
 };
 

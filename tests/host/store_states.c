@@ -1130,15 +1130,6 @@ bool states_world(struct states *s, unsigned kind, uint64_t seed)
 
 /* ---- Damage ---- */
 
-/* Is the block in use by the mounted generation? Only for disks whose map is one page. */
-static bool marked(struct judge *j, uint64_t block)
-{
-	uint8_t map[BLK_SIZE];
-
-	sim_image_get(j->sim.image, j->st->map.root.block, map);
-	return map[block / 8] >> (block % 8) & 1;
-}
-
 static bool plain_world(struct states *s, struct world *w, uint64_t seed, unsigned rounds)
 {
 	static const struct kind k = { .changes = 40 };
@@ -1155,6 +1146,7 @@ bool states_flips(struct states *s, uint64_t seed, unsigned flips)
 	struct judge j;
 	uint64_t newest = 0;
 	bool well = plain_world(s, w, seed, 5);
+	uint8_t reached[BLOCKS] = { 0 };
 	uint64_t used[BLOCKS];
 	unsigned count = 0;
 
@@ -1162,8 +1154,12 @@ bool states_flips(struct states *s, uint64_t seed, unsigned flips)
 		judge_open(&j, &w->disk);
 		well = store_mount(j.st, 0, &j.mount) == STORE_OK;
 		newest = j.mount.generation;
+		/* A map marks more than that: what a delta replaced, and nobody will read again. */
+		j.sim.blocks_read = reached;
+		well = well && judge_generation(&j, &w->h, newest, true);
+		j.sim.blocks_read = NULL;
 		for (unsigned b = 0; b < BLOCKS && well; b++)
-			if (b < FMT_DATA_START ? b % 16 == 8 || b % 16 == 12 : marked(&j, b))
+			if (b < FMT_DATA_START ? b % 16 == 8 || b % 16 == 12 : reached[b])
 				used[count++] = b;
 	}
 	while (well && flips--) {

@@ -20,6 +20,7 @@ STORE = ["host/store_test", "host/store_crash_test"]
 CRASH = ["host/store_crash_test"]
 GENS = ["host/store_gens_test"] + CRASH
 BASIC, SEAMS, EVICTED = "guest/persist_basic@release", "guest/persist_seams@release", "guest/persist_evicted@release"
+DELTA = ["host/store_delta_test", "host/store_crash_test"]
 
 
 @dataclass
@@ -70,7 +71,7 @@ MUTANTS = [
     Mutant("records trusted that a lost successor may have dropped", "ckptserver/store/recover.c",
            [("st->newest++; table_distrust(st, s[0]);", "st->newest++;")], GENS),
     Mutant("going back gives up what was newer", "ckptserver/store/recover.c",
-           [("if (k->listed) k->flags |= FMT_GEN_PINNED;", "")], GENS),
+           [("if (k->listed && k->flags != FMT_GEN_SPARE) k->flags |= FMT_GEN_PINNED;", "")], GENS),
     Mutant("block of a kept generation allocated", "ckptserver/store/alloc.c",
            [("w->opened_kept = w->errors = 0;", "w->opened_kept = st->kept_count; w->errors = 0;")], STORE),
     Mutant("block freed in this commit allocated in it", "ckptserver/store/alloc.c",
@@ -85,8 +86,24 @@ MUTANTS = [
     Mutant("replaced page's block not freed", "ckptserver/store/change.c",
            [("if (ref->block) block_free(st, ref->block); else client->tree.pages++;",
              "if (!ref->block) client->tree.pages++;")], STORE),
+    Mutant("blocks of older deltas not protected", "ckptserver/store/delta.c",
+           [("busy_set(st, w->chain.block); busy_block(st, n->data);", "")], DELTA),
+    Mutant("delta block not verified", "ckptserver/store/delta.c",
+           [("*status = ref_check(st, &ref, st->sync_page);", "*status = sync_io(st, BLK_READ, ref.block, st->sync_page);")], DELTA),
+    Mutant("older records left out when the newest delta block is written anew", "ckptserver/store/delta.c",
+           [("return e->fresh || (d->merge && e->home == d->chain_count);", "return e->fresh;")], DELTA),
+    Mutant("older record of a delta wins", "ckptserver/store/delta.c",
+           [("if (overlay_find(st, r->key)) continue;", "e = overlay_find(st, r->key); if (e) { e->r = *r; continue; }")], DELTA),
+    Mutant("block of a folded page not marked in the map", "ckptserver/store/fold.c",
+           [("if (at->block) block_mark(st, at->block);", "")], DELTA),
+    Mutant("table of a full generation not given up by a delta", "ckptserver/store/overlay.c",
+           [("overlay_touch(st, overlay_entry(st, (uint64_t)FMT_RECORD_UNUSED << FMT_RECORD_KIND_SHIFT | block));", "(void)block;")], DELTA),
+    Mutant("no generation with other roots kept", "ckptserver/store/gens.c",
+           [("(due || k->g.generation == full || (other && !st->spare_planned));", "due;")], DELTA),
+    Mutant("page removed from a delta comes back", "ckptserver/store/overlay.c",
+           [("at++;", "break;")], DELTA),
     Mutant("zero page not made a hole", "ckptserver/store/change.c",
-           [("return op->hole ? run_put_zero(st, op, wait) : run_put(st, op, wait);", "return run_put(st, op, wait);")], STORE),
+           [("if (op->hole) return run_put_zero(st, op, wait);", "return run_put(st, op, wait);")], STORE),
     Mutant("promise of space not noted", "ckptserver/store/alloc.c",
            [("st->reserved += pages; return STORE_OK;", "return STORE_OK;")], STORE),
     Mutant("last blocks taken by ordinary writes", "ckptserver/store/change.c",
