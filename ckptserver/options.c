@@ -125,18 +125,45 @@ static bool parse_size(struct word w, uint64_t *pages)
 	return parse_bytes(w, pages) && *pages >= 4096;
 }
 
+static bool is_name_char(char c)
+{
+	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' || c == '_' ||
+	       c == '-';
+}
+
+bool options_name(const char *name)
+{
+	struct word w = { name, 0 }, digits;
+	uint64_t number;
+
+	while (w.len < OPTIONS_NAME_BYTES && is_name_char(name[w.len])) {
+		w.len++;
+		if (name[w.len - 1] == '.' && name[w.len] == '.')
+			return false;
+	}
+	digits = w;
+	if (!w.len || name[w.len] || w.len == OPTIONS_NAME_BYTES || *name == '-')
+		return false;
+	return !word_is(w, "latest") && !word_is(w, "none") && !(word_number(&digits, &number) && !digits.len);
+}
+
+/* What is no number is a name; whether there is such a generation shows when the store is mounted. It is an error
+ * there and not here, so that nothing newer is built upon by mistake. */
 static bool parse_resume(struct options *o, struct word w)
 {
-	if (word_is(w, "latest")) {
-		o->resume = RESUME_LATEST;
-	} else if (word_is(w, "none")) {
-		o->resume = RESUME_NONE;
-	} else {
-		if (!word_number(&w, &o->resume_gen) || w.len)
-			return false;
-		o->resume = RESUME_GENERATION;
-	}
-	return true;
+	struct word digits = w;
+
+	word_copy(w, o->resume, sizeof o->resume);
+	o->resume_kind = RESUME_NAME;
+	if (word_is(w, "latest"))
+		o->resume_kind = RESUME_LATEST;
+	else if (word_is(w, "none"))
+		o->resume_kind = RESUME_NONE;
+	else if (word_cut(&digits, "-") && word_number(&digits, &o->resume_gen) && !digits.len)
+		o->resume_kind = RESUME_BACK;
+	else if (digits = w, word_number(&digits, &o->resume_gen) && !digits.len)
+		o->resume_kind = RESUME_GENERATION;
+	return w.len > 0;
 }
 
 static bool parse_format(struct options *o, struct word w)
@@ -218,6 +245,12 @@ static bool parse_ckpt(struct options *o, struct word w)
 		if (!options_duration(w.text, w.len, &n) || n < DISK_TIMEOUT_MIN_US)
 			return false;
 		o->disk_timeout_us = n;
+		return true;
+	}
+	if (word_cut(&w, "keep=")) {
+		if (!word_number(&w, &n) || w.len || n < 1 || n > OPTIONS_KEEP_MAX)
+			return false;
+		o->keep = (unsigned)n;
 		return true;
 	}
 	if (word_cut(&w, "buffers=")) {

@@ -12,15 +12,17 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { RESUME_LATEST, RESUME_NONE, RESUME_GENERATION };
+enum { RESUME_LATEST, RESUME_NONE, RESUME_GENERATION, RESUME_BACK, RESUME_NAME };
 enum { REQUIRE_OURS, REQUIRE_YES, REQUIRE_NO };         /* if a store of ours is, or may be, there; always; never */
 enum { FORMAT_EMPTY, FORMAT_NO, FORMAT_FORCE };
 enum { FAULT_NONE, FAULT_RESET, FAULT_CRASH, FAULT_HANG, FAULT_CONSOLE_CRASH, FAULT_CONSOLE_HANG };
 
 struct options {
 	uint64_t interval_us;           /* between two snapshots; 0: only on demand */
-	int      resume;                /* RESUME_* */
-	uint64_t resume_gen;            /* for RESUME_GENERATION */
+	int      resume_kind;           /* RESUME_* */
+	uint64_t resume_gen;            /* RESUME_GENERATION: its number; RESUME_BACK: how many before the newest */
+	char     resume[40];            /* what ckpt.resume= said, cut if it is longer; RESUME_NAME: the name */
+	unsigned keep;                  /* unnamed generations to keep; 0: not said */
 	int      format;                /* FORMAT_*: what may be overwritten on the partition */
 	bool     panic_exit;            /* panic.exit=yes: a crash ends the emulator instead of rebooting */
 	int      require;               /* REQUIRE_*: when not to run without persistence */
@@ -44,6 +46,12 @@ struct options {
 #define OPTIONS_SCRUB_PAGES     256             /* 1 MiB a second */
 #define OPTIONS_SCRUB_REST_US   60000000
 #define OPTIONS_STORE_PAGES     (1ul << 20)     /* 4 GiB of virtual memory */
+#define OPTIONS_KEEP_MAX        32              /* unnamed generations that one may ask to be kept */
+#define OPTIONS_NAME_BYTES      32              /* a generation's name, with its zero */
+
+/* May a generation have this name? 1 to 31 letters, digits, '.', '_' or '-', and nothing that could be taken for
+ * something else: no '-' at its start, no "..", no number, not "latest" or "none". */
+bool options_name(const char *name);
 
 /* Sets every field from the text (which need not be well formed). Never fails. */
 void options_parse(struct options *o, const char *cmdline);

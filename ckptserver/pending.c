@@ -11,6 +11,7 @@
 #include "pages.h"
 #include "requests.h"
 #include "server.h"
+#include "travel.h"
 
 #define ENTRIES         4096u
 #define FOR_REPLIES     1024u           /* of these nothing else may take: a reply that is lost is a thread that hangs */
@@ -51,7 +52,7 @@ bool pending_saves(void)
 
 static bool is_save(const struct pending *p)
 {
-	return p->kind == PENDING_SAVE || p->kind == PENDING_STOP;
+	return p->kind == PENDING_SAVE || p->kind == PENDING_DONE || p->kind == PENDING_STOP;
 }
 
 struct pending *pending_add(enum pending_kind kind, L4_ThreadId_t client)
@@ -147,16 +148,19 @@ void pending_page(uint64_t key, bool there)
 static bool visit_commit(struct pending *p, void *ctx)
 {
 	const struct page_event *e = ctx;       /* key: snapshot */
+	uint64_t value = p->words[0];
 
 	if (!is_save(p) || (e->there && p->epoch > e->key))
 		return false;
 	if (e->there && p->kind == PENDING_STOP)
 		server_stop((unsigned)p->words[0], p->words[1]);
 	saves--;
+	if (p->kind != PENDING_DONE)
+		value = commit_generation();
 	p->kind = PENDING_REPLY;
 	p->words[0] = e->there ? L4_CKPT_OK : L4_CKPT_FAILED;
 	p->words[1] = commit_boot();
-	p->words[2] = commit_generation();
+	p->words[2] = value;
 	p->count = 3;
 	return send_words(p->client, p->label, p->count, p->words) != SEND_LATER;
 }
@@ -176,6 +180,8 @@ static bool visit_retry(struct pending *p, void *ctx)
 		return send_words(p->client, p->label, p->count, p->words) != SEND_LATER;
 	if (p->kind == PENDING_STAT)
 		return request_send_stat(p->client) != SEND_LATER;
+	if (p->kind == PENDING_LIST)
+		return travel_send_list(p->client, p->words[0]) != SEND_LATER;
 	if (p->kind == PENDING_FAULT)
 		return pagefault_try(p) != SEND_LATER;
 	return false;
@@ -183,6 +189,7 @@ static bool visit_retry(struct pending *p, void *ctx)
 
 void pending_retry(void)
 {
+	travel_retry();
 	if (used > saves)
 		for_each(visit_retry, NULL);
 }

@@ -15,9 +15,11 @@ enum pending_kind {
 	PENDING_FREE,
 	PENDING_FAULT,          /* page fault: key, address, rights */
 	PENDING_SAVE,           /* wants a commit of epoch or a later one */
+	PENDING_DONE,           /* the same; the answer has words[0] in place of the generation */
 	PENDING_STOP,           /* the same, then the machine stops: words[0] = L4_FC_STOP reason */
 	PENDING_REPLY,          /* an answer that could not be delivered yet */
 	PENDING_STAT,           /* the same, made anew at each attempt because it is long */
+	PENDING_LIST,           /* the same, of the generations below words[0] */
 };
 
 struct pending {

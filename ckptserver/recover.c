@@ -25,6 +25,7 @@
 #include "pages.h"
 #include "server.h"
 #include "snapshot.h"
+#include "travel.h"
 #include "statehash.h"
 #include "volatile.h"
 #include "wall.h"
@@ -173,15 +174,16 @@ static void report_skipped(void)
 /* Mounts, formatting an empty partition. */
 static int mount_store(struct store *st)
 {
-	uint64_t want = options.resume == RESUME_GENERATION ? options.resume_gen : 0;
 	unsigned tries = READ_TRIES;
 	int status;
 
-	if (options.resume == RESUME_NONE && options.format == FORMAT_FORCE)
+	if (options.resume_kind == RESUME_NONE && options.format == FORMAT_FORCE)
 		return format(st);
 	do
-		status = store_mount(st, want, &mount);
+		status = travel_mount(st, &mount);
 	while (status == STORE_EIO && tries--);
+	if (status == STORE_NO_GENERATION)      /* it has been said, and force does not mean a misspelt wish */
+		return status;
 	if ((status == STORE_EMPTY && options.format != FORMAT_NO) ||
 	    (status != STORE_OK && options.format == FORMAT_FORCE))
 		return format(st);
@@ -258,6 +260,8 @@ static struct store *open_store(void)
 	}
 	while ((status = find_and_mount(&st)) == STORE_EIO && options.require != REQUIRE_NO)
 		wait_for_disk("cannot be read");
+	if (status == STORE_NO_GENERATION)
+		halt("what ckpt.resume= asks for cannot be had; nothing was changed");
 	if (status != STORE_OK) {
 		if (ours(status))
 			unusable("the checkpoint partition cannot be used");
@@ -407,7 +411,7 @@ static void choose(struct store *st)
 		} else {
 			say_skipped(mount.generation, 0, "its record makes no sense");
 		}
-		if (options.resume == RESUME_GENERATION || !mount_older(st))
+		if (options.resume_kind != RESUME_LATEST || !mount_older(st))
 			halt("no checkpoint can be resumed");
 	}
 }
@@ -443,7 +447,7 @@ void recover(const void *archive, uint64_t bytes)
 		return;
 	}
 	record.boot = store_boot_number(st);
-	if (mount.generation != 0 && options.resume != RESUME_NONE) {
+	if (mount.generation != 0 && options.resume_kind != RESUME_NONE) {
 		resume(st);
 		commit_use(st, mount.user);
 		volatile_recovered();
@@ -453,5 +457,6 @@ void recover(const void *archive, uint64_t bytes)
 			give_up_world();
 		begin_new(archive, bytes);
 	}
+	travel_begin(&mount);
 	snapshot_begin();
 }

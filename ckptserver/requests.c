@@ -13,11 +13,14 @@
 #include "commit.h"
 #include "cow.h"
 #include "discard.h"
+#include "kobj.h"
+#include "pages.h"
 #include "pending.h"
 #include "residual.h"
 #include "server.h"
 #include "snapshot.h"
 #include "stats.h"
+#include "travel.h"
 #include "volatile.h"
 
 #define INTERVAL_MIN_US 100ul
@@ -43,19 +46,25 @@ static uint64_t arg(const struct request *r, unsigned i)
 	return i < r->n ? r->mr[i] : 0;
 }
 
-/* Waits for a checkpoint that contains this call. */
-static void wait_for_commit(const struct request *r, enum pending_kind kind, unsigned reason)
+/* Waits for a checkpoint that contains snapshot `number`. busy: the answer if nobody can wait any more. */
+static void wait_for_snapshot(const struct request *r, enum pending_kind kind, uint64_t number, uint64_t word, uint64_t busy)
 {
 	struct pending *p = pending_add(kind, r->client);
 
 	if (!p) {
-		answer(r, L4_CKPT_BUSY, 0);
+		answer(r, busy, 0);
 		return;
 	}
-	p->epoch = snapshot_number() + 1;
+	p->epoch = number;
 	p->label = r->label;
-	p->words[0] = reason;
+	p->words[0] = word;
 	snapshot_want();
+}
+
+/* Waits for a checkpoint that contains this call. */
+static void wait_for_commit(const struct request *r, enum pending_kind kind, unsigned reason)
+{
+	wait_for_snapshot(r, kind, snapshot_number() + 1, reason, L4_CKPT_BUSY);
 }
 
 static void save(const struct request *r)
@@ -128,6 +137,122 @@ static void irq(const struct request *r)
 		answer(r, server_give_irq((unsigned)arg(r, 1), handler) ? L4_CKPT_OK : L4_CKPT_FAILED, 0);
 }
 
+/* ---- Generations ------------------------------------------------------------------------------- */
+
+/* What takes effect with the next commit is answered when that is durable. */
+static void answer_committed(const struct request *r, uint64_t status, uint64_t value)
+{
+	if (status == L4_CKPT_OK)
+		wait_for_snapshot(r, PENDING_DONE, snapshot_number() + 1, value, L4_CKPT_FAILED);
+	else
+		answer(r, status, value);
+}
+
+static void name(const struct request *r)
+{
+	uint64_t generation = arg(r, 1), status;
+	uint64_t text[4] = { arg(r, 2), arg(r, 3), arg(r, 4), arg(r, 5) };
+
+	status = travel_name(&generation, text);
+	answer_committed(r, status, generation);
+}
+
+static void drop(const struct request *r)
+{
+	uint64_t dropped, status = travel_drop(arg(r, 1), arg(r, 2), &dropped);
+
+	if (arg(r, 3) & L4_CKPT_DROP_NOW)
+		answer(r, status, dropped);
+	else
+		answer_committed(r, status, dropped);
+}
+
+static void keep(const struct request *r)
+{
+	uint64_t before, status = travel_keep(arg(r, 1), &before);
+
+	answer(r, status, before);
+}
+
+static void list(const struct request *r)
+{
+	struct pending *p;
+
+	if (travel_send_list(r->client, arg(r, 1)) != SEND_LATER)
+		return;
+	p = pending_add(PENDING_LIST, r->client);
+	if (p)
+		p->words[0] = arg(r, 1);
+	else
+		answer(r, L4_CKPT_BUSY, 0);
+}
+
+static void compare(const struct request *r)
+{
+	if (!travel_diff(r->client, arg(r, 1), arg(r, 2), arg(r, 3), arg(r, 4)))
+		answer(r, L4_CKPT_BUSY, 0);
+}
+
+/* Of what nothing has changed since the last checkpoint nothing need be awaited. */
+static void order(const struct request *r)
+{
+	uint64_t first = arg(r, 1), bytes = arg(r, 2);
+	bool root = kobj_space_of(L4_ThreadNo(r->client)) == record.root_space;
+
+	if (root && ((first | bytes) % PAGE_BYTES || bytes > L4_CKPT_RANGE_MAX || first >> 12 >= record.store_pages ||
+		     bytes >> 12 > record.store_pages - (first >> 12))) {
+		answer(r, L4_CKPT_BAD_REQUEST, 0);
+	} else if (commit_idle() && !cow_anything()) {
+		answer(r, L4_CKPT_OK, 0);
+	} else {
+		snapshot_want();
+		answer(r, L4_CKPT_OK, snapshot_number() + 1);
+	}
+}
+
+static void await(const struct request *r)
+{
+	if (arg(r, 1) != commit_boot() || arg(r, 2) <= snapshot_saved())
+		answer(r, L4_CKPT_OK, commit_generation());
+	else if (arg(r, 2) > snapshot_number() + 1)
+		answer(r, L4_CKPT_BAD_REQUEST, 0);
+	else
+		wait_for_snapshot(r, PENDING_SAVE, arg(r, 2), 0, L4_CKPT_BUSY);
+}
+
+static void reset(const struct request *r)
+{
+	if (L4_ThreadNo(r->client) >= L4_ROOT_TNO)
+		answer(r, L4_CKPT_DENIED, 0);
+	else if (r->stale)
+		answer(r, L4_CKPT_NEW_BOOT, 0);
+	else
+		server_stop(1, 0);
+}
+
+/* False: the label is none of these. */
+static bool generation_message(const struct request *r)
+{
+	static const struct { uint64_t label; bool effect; void (*serve)(const struct request *); } of_label[] = {
+		{ L4_CKPT_LIST, false, list }, { L4_CKPT_NAME, true, name }, { L4_CKPT_DROP, true, drop },
+		{ L4_CKPT_KEEP, true, keep }, { L4_CKPT_DIFF, false, compare }, { L4_CKPT_ORDER, false, order },
+		{ L4_CKPT_AWAIT, false, await },
+	};
+
+	for (unsigned i = 0; i < sizeof of_label / sizeof *of_label; i++) {
+		if (of_label[i].label != r->label)
+			continue;
+		if (!commit_persistent())
+			answer(r, L4_CKPT_NOT_PERSISTENT, 0);
+		else if (of_label[i].effect && r->stale)
+			answer(r, L4_CKPT_NEW_BOOT, 0);
+		else
+			of_label[i].serve(r);
+		return true;
+	}
+	return false;
+}
+
 bool request_message(L4_ThreadId_t client, uint64_t label, unsigned n, const uint64_t *mr)
 {
 	struct request r = { client, label, n, mr, n < 1 || mr[0] != commit_boot() };
@@ -164,8 +289,11 @@ bool request_message(L4_ThreadId_t client, uint64_t label, unsigned n, const uin
 	case L4_CKPT_IRQ:
 		irq(&r);
 		break;
+	case L4_CKPT_RESET:
+		reset(&r);
+		break;
 	default:
-		return false;
+		return generation_message(&r);
 	}
 	return true;
 }

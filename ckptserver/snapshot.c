@@ -20,6 +20,7 @@
 #include "reclaim.h"
 #include "server.h"
 #include "statehash.h"
+#include "travel.h"
 #include "writer.h"
 
 #define TICK_US         20000ul         /* while something is to be tried again */
@@ -35,6 +36,7 @@ static struct {
 	bool again;                     /* refused a moment ago, until somebody has run */
 	bool wake;                      /* the writer is still to be told */
 	uint64_t next_tsc, not_before;
+	uint64_t saved;
 } s;
 
 void snapshot_begin(void)
@@ -77,13 +79,19 @@ bool snapshot_near(uint64_t tsc)
 	return s.wanted || (options.interval_us && tsc >= s.next_tsc);
 }
 
+uint64_t snapshot_saved(void)
+{
+	return s.saved;
+}
+
 bool snapshot_due(uint64_t tsc)
 {
 	if (!s.alive || !commit_persistent() || !commit_idle() || tsc < s.not_before)
 		return false;
 	if (cow.busy)                           /* early writes: no more are begun when it is near, so soon */
 		return false;
-	if (!cow_anything() && !discard_pending() && !pending_saves()) {    /* nothing has changed: the last one is as good */
+	/* Nothing has changed: the last one is as good. */
+	if (!cow_anything() && !discard_pending() && !pending_saves() && !travel_unsaved()) {
 		s.wanted = false;
 		if (tsc >= s.next_tsc)
 			s.next_tsc = tsc + time_ticks(options.interval_us);
@@ -98,6 +106,7 @@ void snapshot_committed(void)
 {
 	uint64_t now = rdtsc();
 
+	s.saved = snapshot_count.taken;
 	/* Late: begin the next interval now, not a burst of snapshots. */
 	if (s.next_tsc + time_ticks(options.interval_us) < now)
 		s.next_tsc = now;
@@ -152,6 +161,7 @@ void snapshot_take(uint64_t entry)
 	cow_snapshot();
 	statehash_snapshot(epoch_now - 1, cow.snap);
 	snapshot_count.taken++;
+	travel_snapshot();
 	commit_snapshot(entry);
 	s.wanted = false;
 	s.next_tsc += time_ticks(options.interval_us);

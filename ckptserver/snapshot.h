@@ -34,6 +34,8 @@ void snapshot_take(uint64_t entry);
 void snapshot_over(void);
 /* Number of the last one taken since this boot. */
 uint64_t snapshot_number(void);
+/* … of the last one that is committed; 0: none since this boot. */
+uint64_t snapshot_saved(void);
 
 /* Microseconds until the message loop must look again; 0: now. */
 uint64_t snapshot_patience(uint64_t tsc);

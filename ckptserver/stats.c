@@ -3,6 +3,8 @@
  */
 #include "stats.h"
 
+#include <l4/schedule.h>
+
 #include "commit.h"
 #include "cow.h"
 #include "kobj.h"
@@ -13,13 +15,18 @@
 #include "scrub.h"
 #include "server.h"
 #include "snapshot.h"
+#include "travel.h"
+#include "wall.h"
 
 void stats_get(struct L4_CkptStat *s)
 {
 	struct store_stats st = { 0 };
+	uint64_t kept = 0, held = 0;
 
-	if (commit_persistent())
+	if (commit_persistent()) {
 		store_stats(commit_store(), &st);
+		kept = travel_kept(&held);
+	}
 	*s = (struct L4_CkptStat){
 		.generation = commit_generation(),
 		.boot = commit_boot(),
@@ -61,5 +68,8 @@ void stats_get(struct L4_CkptStat *s)
 		.evicted = load_count.evicted,
 		.early = cow.early,
 		.ahead = load_count.ahead,
+		.kept = kept,
+		.kept_held = held,
+		.wall_s = wall_seconds(L4_SystemClock().raw),
 	};
 }

@@ -8,6 +8,11 @@
 #include <l4/ipc.h>
 #include <l4/kip.h>
 #include <l4/message.h>
+#include <l4/schedule.h>
+#include <l4/string.h>
+
+#define WORDS(type)     (sizeof(type) / sizeof(L4_Word_t))
+#define ASK_AGAIN_US    2000
 
 unsigned long L4_CheckpointBoot(void)
 {
@@ -114,4 +119,127 @@ unsigned long L4_DiscardStore(unsigned long first, unsigned long bytes)
 unsigned long L4_VolatileStore(unsigned long first, unsigned long bytes)
 {
 	return range(L4_CKPT_VOLATILE, first, bytes);
+}
+
+/* ---- Generations ------------------------------------------------------------------------------- */
+
+unsigned long L4_CheckpointList(struct L4_CkptGeneration *list, unsigned long most, unsigned long *count)
+{
+	unsigned long n = 0, below = 0, left, status;
+
+	for (;;) {
+		L4_LoadMR(2, below);
+		status = call(L4_CKPT_LIST, 1);
+		if (status == L4_CKPT_BUSY) {
+			L4_Sleep(L4_TimePeriod(ASK_AGAIN_US));
+			continue;
+		}
+		if (status != L4_CKPT_OK)
+			return status;
+		result(&left);
+		*count = n + left;
+		for (unsigned long i = 0; i < L4_CKPT_LIST_MAX && i < left && n < most; i++, n++)
+			L4_StoreMRs((int)(4 + i * WORDS(struct L4_CkptGeneration)), (int)WORDS(struct L4_CkptGeneration),
+				    (L4_Word_t *)&list[n]);
+		if (left <= L4_CKPT_LIST_MAX || n == most)
+			return L4_CKPT_OK;
+		below = list[n - 1].generation;
+	}
+}
+
+unsigned long L4_CheckpointName(unsigned long generation, const char *name, unsigned long *named)
+{
+	L4_Word_t words[L4_CKPT_NAME_BYTES / sizeof(L4_Word_t)] = { 0 };
+	unsigned long status;
+
+	if (strlen(name) >= L4_CKPT_NAME_BYTES)
+		return L4_CKPT_BAD_REQUEST;
+	memcpy(words, name, strlen(name));
+	L4_LoadMR(2, generation);
+	L4_LoadMRs(3, (int)(sizeof words / sizeof *words), words);
+	status = call(L4_CKPT_NAME, 1 + sizeof words / sizeof *words);
+	if (status == L4_CKPT_OK)
+		result(named);
+	return status;
+}
+
+unsigned long L4_CheckpointDrop(unsigned long first, unsigned long last, unsigned long *dropped)
+{
+	unsigned long status;
+
+	L4_LoadMR(2, first);
+	L4_LoadMR(3, last);
+	L4_LoadMR(4, 0);
+	status = call(L4_CKPT_DROP, 3);
+	if (status == L4_CKPT_OK)
+		result(dropped);
+	return status;
+}
+
+unsigned long L4_CheckpointKeep(unsigned long unnamed, unsigned long *before)
+{
+	unsigned long status;
+
+	L4_LoadMR(2, unnamed);
+	status = call(L4_CKPT_KEEP, 1);
+	if (status == L4_CKPT_OK)
+		result(before);
+	return status;
+}
+
+/* MR3: changes; MR4, MR5: client and page to go on at; MR6: done; then the changes. */
+unsigned long L4_CheckpointDiff(struct L4_CkptDiff *diff, struct L4_CkptChange change[L4_CKPT_DIFF_MAX],
+				unsigned long *count)
+{
+	unsigned long status;
+
+	for (;;) {
+		L4_LoadMR(2, diff->from);
+		L4_LoadMR(3, diff->to);
+		L4_LoadMR(4, diff->client);
+		L4_LoadMR(5, diff->page);
+		status = call(L4_CKPT_DIFF, 4);
+		if (status != L4_CKPT_BUSY)
+			break;
+		L4_Sleep(L4_TimePeriod(ASK_AGAIN_US));
+	}
+	if (status != L4_CKPT_OK)
+		return status;
+	result(count);
+	if (*count > L4_CKPT_DIFF_MAX)
+		return L4_CKPT_NO_SERVER;
+	L4_StoreMR(4, &diff->client);
+	L4_StoreMR(5, &diff->page);
+	L4_StoreMR(6, &diff->done);
+	L4_StoreMRs(7, (int)(*count * WORDS(struct L4_CkptChange)), (L4_Word_t *)change);
+	return L4_CKPT_OK;
+}
+
+/* ---- Save before ---------------------------------------------------------------------------------- */
+
+/* The boot is the one in which the server answered: the kernel may have repeated the call in it. */
+unsigned long L4_OrderSave(const volatile void *first, unsigned long bytes, struct L4_CkptOrder *order)
+{
+	unsigned long status;
+
+	L4_LoadMR(2, (L4_Word_t)first);
+	L4_LoadMR(3, bytes);
+	status = call(L4_CKPT_ORDER, 2);
+	if (status == L4_CKPT_OK) {
+		L4_StoreMR(2, &order->boot);
+		result(&order->snapshot);
+	}
+	return status;
+}
+
+unsigned long L4_AwaitSave(const struct L4_CkptOrder *order, unsigned long *generation)
+{
+	unsigned long status;
+
+	L4_LoadMR(2, order->boot);
+	L4_LoadMR(3, order->snapshot);
+	status = call(L4_CKPT_AWAIT, 2);
+	if (status == L4_CKPT_OK)
+		result(generation);
+	return status;
 }

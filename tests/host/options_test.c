@@ -26,7 +26,8 @@ static void defaults(void **state)
 
 	(void)state;
 	assert_int_equal(o.interval_us, 100000);
-	assert_int_equal(o.resume, RESUME_LATEST);
+	assert_int_equal(o.resume_kind, RESUME_LATEST);
+	assert_int_equal(o.keep, 0);
 	assert_int_equal(o.format, FORMAT_EMPTY);
 	assert_int_equal(o.require, REQUIRE_OURS);
 	assert_int_equal(o.chaos, 0);
@@ -42,13 +43,14 @@ static void defaults(void **state)
 static void each_option(void **state)
 {
 	struct options o = parse(" ckpt.interval=500us\tckpt.resume=17 ckpt.format=force ckpt.require=yes "
-				 "ckpt.store=1G ckpt.buffers=64 ckpt.frames=3000 ckpt.timeout=2s ckpt.fault=console-hang@70ms "
+				 "ckpt.store=1G ckpt.buffers=64 ckpt.keep=32 ckpt.frames=3000 ckpt.timeout=2s ckpt.fault=console-hang@70ms "
 				 "panic.exit=yes ckpt.scrub=2M,1s chaos=0x2a root=tests/ipc log=ipc mem=64M");
 
 	(void)state;
 	assert_int_equal(o.interval_us, 500);
-	assert_int_equal(o.resume, RESUME_GENERATION);
+	assert_int_equal(o.resume_kind, RESUME_GENERATION);
 	assert_int_equal(o.resume_gen, 17);
+	assert_int_equal(o.keep, 32);
 	assert_int_equal(o.format, FORMAT_FORCE);
 	assert_int_equal(o.require, REQUIRE_YES);
 	assert_int_equal(o.store_pages, 262144);
@@ -71,14 +73,53 @@ static void last_counts(void **state)
 
 	(void)state;
 	assert_int_equal(o.interval_us, 0);
-	assert_int_equal(o.resume, RESUME_LATEST);
+	assert_int_equal(o.resume_kind, RESUME_LATEST);
+}
+
+/* A number, so many before the newest, or a name: what is not a number is looked for as a name, and never ignored. */
+static void resume_words(void **state)
+{
+	static const struct { const char *text, *word; int kind; uint64_t number; } cases[] = {
+		{ "ckpt.resume=0x11", "0x11", RESUME_GENERATION, 17 }, { "ckpt.resume=-1", "-1", RESUME_BACK, 1 },
+		{ "ckpt.resume=-12", "-12", RESUME_BACK, 12 }, { "ckpt.resume=before-upgrade", "before-upgrade", RESUME_NAME, 0 },
+		{ "ckpt.resume=3x", "3x", RESUME_NAME, 3 }, { "ckpt.resume=-", "-", RESUME_NAME, 0 },
+		{ "ckpt.resume=18446744073709551616", "18446744073709551616", RESUME_NAME, 0 },
+		{ "ckpt.resume=none", "none", RESUME_NONE, 0 }, { "ckpt.resume=latest", "latest", RESUME_LATEST, 0 },
+		{ "ckpt.resume=0123456789012345678901234567890123456789012345", "012345678901234567890123456789012345678",
+		  RESUME_NAME, 0 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		struct options o = parse(cases[i].text);
+
+		assert_string_equal(o.bad, "");
+		assert_string_equal(o.resume, cases[i].word);
+		assert_int_equal(o.resume_kind, cases[i].kind);
+		if (cases[i].kind == RESUME_GENERATION || cases[i].kind == RESUME_BACK)
+			assert_int_equal(o.resume_gen, cases[i].number);
+	}
+}
+
+static void names(void **state)
+{
+	static const char *const good[] = { "a", "before-upgrade", "3x", "v1.2_final", "a123456789012345678901234567890",
+					    "0x", "latest2", "0xfg" };
+	static const char *const bad[] = { "", "-1", "-a", "12", "0x1f", "latest", "none", "a b", "a/b", "a..b", "..", "\xc3\xa4",
+					   "01234567890123456789012345678901x" };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof good / sizeof *good; i++)
+		assert_true(options_name(good[i]));
+	for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
+		assert_false(options_name(bad[i]));
 }
 
 static void nonsense_is_named(void **state)
 {
 	static const char *const bad[] = {
 		"ckpt.interval=", "ckpt.interval=ms", "ckpt.interval=10min", "ckpt.interval=99999999999999999999",
-		"ckpt.interval=2000000s", "ckpt.resume=yesterday", "ckpt.resume=3x", "ckpt.format=maybe",
+		"ckpt.interval=2000000s", "ckpt.resume=", "ckpt.keep=0", "ckpt.keep=33", "ckpt.keep=all", "ckpt.format=maybe",
 		"ckpt.require=1", "ckpt.store=1P", "ckpt.store=4K", "ckpt.store=999999999999T", "ckpt.buffers=1",
 		"ckpt.buffers=70000", "ckpt.frames=255", "ckpt.frames=4K", "ckpt.timeout=99ms", "ckpt.timeout=off", "ckpt.timeout=soon", "ckpt.fault=crash",
 		"ckpt.scrub=", "ckpt.scrub=1", "ckpt.scrub=4M,", "ckpt.scrub=4M,off", "ckpt.scrub=fast", "ckpt.scrub=1T",
@@ -138,6 +179,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(defaults), cmocka_unit_test(each_option), cmocka_unit_test(last_counts),
+		cmocka_unit_test(resume_words), cmocka_unit_test(names),
 		cmocka_unit_test(nonsense_is_named), cmocka_unit_test(durations), cmocka_unit_test(random_text),
 	};
 

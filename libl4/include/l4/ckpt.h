@@ -27,6 +27,19 @@
 #define L4_CKPT_DISCARD         0x4b07  /* first address, bytes: of the caller's store */
 #define L4_CKPT_VOLATILE        0x4b08  /* first address, bytes: of the caller's store */
 #define L4_CKPT_IRQ             0x4b09  /* residual drivers: number, thread id of the handler */
+#define L4_CKPT_LIST            0x4b0a  /* generation, 0: from the newest → kept before it, then records, see below */
+#define L4_CKPT_NAME            0x4b0b  /* generation, name (4 words) → generation: answered when committed */
+#define L4_CKPT_DROP            0x4b0c  /* first, last generation, flags → dropped: answered when committed */
+#define L4_CKPT_KEEP            0x4b0d  /* unnamed generations to keep, 0: only ask → the number before */
+#define L4_CKPT_DIFF            0x4b0e  /* from, to, client, page → client, page, then changes, see below */
+#define L4_CKPT_ORDER           0x4b0f  /* first address, bytes → snapshot number, 0: is saved already */
+#define L4_CKPT_AWAIT           0x4b10  /* boot and snapshot number from ORDER → generation */
+#define L4_CKPT_RESET           0x4b11  /* residual drivers: reset at once, without a checkpoint */
+#define L4_CKPT_LIST_MAX        4       /* records in one answer */
+#define L4_CKPT_DIFF_MAX        12      /* changes in one answer */
+#define L4_CKPT_DROP_NOW        1       /* flag: the answer does not wait for the commit */
+#define L4_CKPT_NAME_BYTES      32      /* a generation's name, with its zero */
+#define L4_CKPT_KEEP_MAX        32
 #define L4_CKPT_RANGE_MAX       (16ul << 20)    /* bytes in one DISCARD request */
 
 /* Status. */
@@ -38,6 +51,10 @@
 #define L4_CKPT_DENIED          5       /* not for this caller */
 #define L4_CKPT_BUSY            6       /* too many callers wait already; ask again */
 #define L4_CKPT_NO_SERVER       7       /* the call itself failed (made by the library) */
+#define L4_CKPT_NOT_KEPT        8       /* there is no such generation */
+#define L4_CKPT_IN_USE          9       /* the generation this world goes on from cannot be dropped */
+#define L4_CKPT_NAME_TAKEN      10      /* another generation has that name */
+#define L4_CKPT_TABLE_FULL      11      /* as many generations are kept as there can be */
 
 #ifndef __ASSEMBLER__
 
@@ -87,6 +104,45 @@ struct L4_CkptStat {
 	unsigned long evicted;          /* objects taken back from the kernel */
 	unsigned long early;            /* pages written before the snapshot that they are in */
 	unsigned long ahead;            /* pages read because their neighbours were */
+	unsigned long kept;             /* generations kept, the newest included */
+	unsigned long kept_held;        /* of these, named or pinned: they stay until they are dropped */
+	unsigned long wall_s;           /* seconds since 1970, UTC, by the machine's clock at boot; 0: not known */
+};
+
+/* ---- Generations: the checkpoints that are kept ---- */
+#define L4_CKPT_NAMED           1ul     /* flags: kept until dropped */
+#define L4_CKPT_PINNED          2ul     /* newer than one that was gone back to: kept until dropped */
+
+struct L4_CkptGeneration {
+	unsigned long generation;
+	unsigned long parent;           /* the generation it continues; 0: none */
+	unsigned long boot;             /* boot in which it was committed */
+	unsigned long clock_us;         /* persistent clock at its snapshot */
+	unsigned long wall_s;           /* seconds since 1970, UTC, at its snapshot, by the machine's clock; 0: not known */
+	unsigned long blocks;           /* 4 KiB blocks that it reaches */
+	unsigned long freed;            /* blocks of its parent that it does not reach any more */
+	unsigned long flags;            /* L4_CKPT_NAMED, L4_CKPT_PINNED */
+	char name[L4_CKPT_NAME_BYTES];  /* empty: none */
+};
+
+/* One run of pages that differ between two generations. */
+struct L4_CkptChange {
+	unsigned long client;           /* 0: kernel objects (l4/framecontrol.h), else the number of an address space */
+	unsigned long first, pages;     /* page numbers: address / 4096, or object number */
+	unsigned long kind;             /* enum L4_CkptChangeKind */
+};
+enum L4_CkptChangeKind { L4_CKPT_ADDED = 1, L4_CKPT_CHANGED = 2, L4_CKPT_GONE = 3 };
+
+/* Where a comparison stands. Fill in from and to, zero the rest. */
+struct L4_CkptDiff {
+	unsigned long from, to;
+	unsigned long client, page;     /* where to go on */
+	unsigned long done;             /* not 0: there is nothing more */
+};
+
+/* What is to be awaited. Plain data, valid in later boots as well. */
+struct L4_CkptOrder {
+	unsigned long boot, snapshot;
 };
 
 /* The present boot number: 1 at genesis, one more at each boot. Does not block. */
@@ -123,6 +179,48 @@ unsigned long L4_ExitEmulator(unsigned long status);
  * Volatile: from the next checkpoint on the pages are not saved; they are zero after each recovery. They stay in memory as long as the machine runs, so keep such ranges small. For good. */
 unsigned long L4_DiscardStore(unsigned long first, unsigned long bytes);
 unsigned long L4_VolatileStore(unsigned long first, unsigned long bytes);
+
+/* Fill in at most `most` records of the kept generations, newest first; *count receives how many there are, which may be
+ * more. The list may change between two of the calls this makes: then a generation is missing, none comes twice.
+ * L4_CKPT_NOT_PERSISTENT. Never waits for the disk. */
+unsigned long L4_CheckpointList(struct L4_CkptGeneration *list, unsigned long most, unsigned long *count);
+
+/* Give a kept generation a name; it is kept until it is dropped. generation 0: the last committed one. *named (may be
+ * null) receives its number. name: 1 to 31 letters, digits, '.', '_' or '-'; no '-' at its start, no "..", no number, not
+ * "latest" or "none". "" takes the name away. Returns when that is committed. L4_CKPT_BAD_REQUEST: not such a name;
+ * L4_CKPT_NOT_KEPT; L4_CKPT_NAME_TAKEN; L4_CKPT_TABLE_FULL; L4_CKPT_NOT_PERSISTENT; L4_CKPT_FAILED: not committed yet, it
+ * will be with the next checkpoint; L4_CKPT_NEW_BOOT: the machine was rebooted meanwhile, the list tells whether it was done. */
+unsigned long L4_CheckpointName(unsigned long generation, const char *name, unsigned long *named);
+
+/* Drop every kept generation from first to last, named or not: what only they hold becomes free. first == last: that
+ * one; a longer range leaves out the generation that this world goes on from. *dropped (may be null): how many. Returns when
+ * that is committed. L4_CKPT_NOT_KEPT: there is none in the range; L4_CKPT_IN_USE: it is that generation;
+ * L4_CKPT_NOT_PERSISTENT, L4_CKPT_FAILED, L4_CKPT_NEW_BOOT as above. */
+unsigned long L4_CheckpointDrop(unsigned long first, unsigned long last, unsigned long *dropped);
+
+/* Keep so many unnamed generations, 1 to L4_CKPT_KEEP_MAX, the newest included; 0 only asks. *before (may be null) receives
+ * the number until now. It is persistent, unless the command line says otherwise at a boot. With fewer than before the oldest
+ * ones go at the next checkpoint. L4_CKPT_BAD_REQUEST; L4_CKPT_NOT_PERSISTENT; L4_CKPT_NEW_BOOT: not done. */
+unsigned long L4_CheckpointKeep(unsigned long unnamed, unsigned long *before);
+
+/* Compare two kept generations: stores the next changes (at most L4_CKPT_DIFF_MAX, perhaps none yet) in change[] and
+ * their number in *count, and advances *diff; call it again until diff->done. Subtrees that the generations share are
+ * skipped, so it takes as long as there is difference. Waits for the disk, for index blocks only. L4_CKPT_NOT_KEPT: one of
+ * them is not, or not any more; L4_CKPT_FAILED: an index block is damaged or cannot be read; L4_CKPT_NOT_PERSISTENT. */
+unsigned long L4_CheckpointDiff(struct L4_CkptDiff *diff, struct L4_CkptChange change[L4_CKPT_DIFF_MAX],
+				unsigned long *count);
+
+/* Order that memory be saved, as it is now, without waiting for it; L4_AwaitSave waits. Between the two the caller
+ * works on, and what it writes then need not be saved. For the root task [first, first + bytes) is of its store,
+ * page-aligned, at most L4_CKPT_RANGE_MAX bytes, and if nothing of it has changed since the last checkpoint there is
+ * nothing to wait for. Any other caller's memory belongs to its pager: the whole world is ordered, whatever the range says.
+ * L4_CKPT_BAD_REQUEST: not aligned, or outside the store; L4_CKPT_NOT_PERSISTENT. Does not block. */
+unsigned long L4_OrderSave(const volatile void *first, unsigned long bytes, struct L4_CkptOrder *order);
+
+/* Return when what was ordered is committed; *generation (may be null) receives the last committed one. An order of
+ * an earlier boot has been carried out: whoever remembers it was recovered from a later checkpoint. L4_CKPT_FAILED: a disk
+ * error; it will be tried again, and one may wait again. */
+unsigned long L4_AwaitSave(const struct L4_CkptOrder *order, unsigned long *generation);
 
 #ifdef __cplusplus
 }
