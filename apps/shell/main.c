@@ -16,10 +16,14 @@
 static void command_help(int count, char **word)
 {
 	for (const struct command *c = shell_command; c->name; c++) {
-		if (count == 1)
+		if (count == 1) {
 			L4_TermPrintf("%-9s %-24s %s\n", c->name, c->usage, c->help);
-		else if (!strcmp(c->name, word[1]))
-			return (void)L4_TermPrintf("%s %s\n    %s\n", c->name, c->usage, c->help);
+		} else if (!strcmp(c->name, word[1])) {
+			L4_TermPrintf("%s %s\n    %s\n", c->name, c->usage, c->help);
+			if (c->more)
+				c->more();
+			return;
+		}
 	}
 	if (count > 1)
 		L4_TermPrintf("help: there is no command '%s'\n", word[1]);
@@ -51,24 +55,25 @@ static void command_clear(int count, char **word)
 }
 
 const struct command shell_command[] = {
-	{ "help", 0, 1, command_help, "[COMMAND]", "list the commands, or explain one" },
-	{ "ps", 0, 1, command_ps, "[TASK]", "tasks and their threads: state, partner, processor time" },
-	{ "programs", 0, 0, command_programs, "", "programs that 'run' can start" },
-	{ "run", 1, PARSE_WORDS_MAX, command_run, "NAME [ARGS] [&]", "start a program; ctrl-C ends it, & does not wait" },
-	{ "stress", 1, PARSE_WORDS_MAX, command_stress, "NAME [key=value ...]", "start a stress program in the background; 'stress list'" },
-	{ "bench", 0, PARSE_WORDS_MAX, command_bench, "[NAME ...]", "run the benchmarks" },
-	{ "wait", 1, 1, command_wait, "TASK", "wait until a task has ended" },
-	{ "kill", 1, PARSE_WORDS_MAX, command_kill, "TASK ...", "end tasks, by number or by name" },
-	{ "mem", 0, 0, command_mem, "", "memory: of the store, of the machine, by task" },
-	{ "ckpt", 0, 1, command_ckpt, "[TIME|off]", "commit a checkpoint now, or set the interval" },
-	{ "stat", 0, 0, command_stat, "", "generation, pause, pages and bytes written, boots" },
-	{ "uptime", 0, 0, command_uptime, "", "time since genesis, during which the machine ran" },
-	{ "echo", 0, PARSE_WORDS_MAX, command_echo, "[TEXT]", "print the text" },
-	{ "sleep", 1, 1, command_sleep, "TIME", "do nothing for a while, for instance 500ms" },
-	{ "clear", 0, 0, command_clear, "", "clear the screen" },
-	{ "reboot", 0, 0, command_reboot, "", "commit a checkpoint and reset the machine" },
-	{ "poweroff", 0, 0, command_poweroff, "", "commit a checkpoint and switch the machine off" },
-	{ 0, 0, 0, 0, 0, 0 },
+	{ "help", 0, 1, command_help, "[COMMAND]", "list the commands, or explain one", 0 },
+	{ "ps", 0, 1, command_ps, "[TASK]", "tasks and their threads: state, partner, processor time", 0 },
+	{ "programs", 0, 0, command_programs, "", "programs that 'run' can start", 0 },
+	{ "run", 1, PARSE_WORDS_MAX, command_run, "NAME [ARGS] [&]", "start a program; ctrl-C ends it, & does not wait", 0 },
+	{ "stress", 1, PARSE_WORDS_MAX, command_stress, "NAME [key=value ...]", "start a stress program in the background; 'stress list'", 0 },
+	{ "bench", 0, PARSE_WORDS_MAX, command_bench, "[NAME ...]", "run the benchmarks", 0 },
+	{ "wait", 1, 1, command_wait, "TASK", "wait until a task has ended", 0 },
+	{ "kill", 1, PARSE_WORDS_MAX, command_kill, "TASK ...", "end tasks, by number or by name", 0 },
+	{ "mem", 0, 0, command_mem, "", "memory: of the store, of the machine, by task", 0 },
+	{ "ckpt", 0, PARSE_WORDS_MAX, command_ckpt, "[TIME|off|WORD ...]", "commit a checkpoint now; the interval; list, name, drop, diff, keep",
+	  generations_help },
+	{ "stat", 0, 0, command_stat, "", "generation, pause, pages and bytes written, boots", 0 },
+	{ "uptime", 0, 0, command_uptime, "", "time since genesis, during which the machine ran", 0 },
+	{ "echo", 0, PARSE_WORDS_MAX, command_echo, "[TEXT]", "print the text", 0 },
+	{ "sleep", 1, 1, command_sleep, "TIME", "do nothing for a while, for instance 500ms", 0 },
+	{ "clear", 0, 0, command_clear, "", "clear the screen", 0 },
+	{ "reboot", 0, 0, command_reboot, "", "commit a checkpoint and reset the machine", 0 },
+	{ "poweroff", 0, 0, command_poweroff, "", "commit a checkpoint and switch the machine off", 0 },
+	{ 0, 0, 0, 0, 0, 0, 0 },
 };
 
 static void execute(int count, char **word)

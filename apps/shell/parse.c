@@ -113,3 +113,14 @@ int parse_time(const char *text, unsigned long *us)
 	}
 	return 0;
 }
+
+char *parse_range(char *text)
+{
+	for (; *text; text++) {
+		if (text[0] != '.' || text[1] != '.')
+			continue;
+		*text = 0;
+		return text + 2;
+	}
+	return 0;
+}

@@ -19,4 +19,7 @@ int parse_number(const char *text, unsigned long *value);
 /* A number with a unit, us, ms, s, min or h, in microseconds: at least 1. 0 if text is anything else. */
 int parse_time(const char *text, unsigned long *us);
 
+/* Cut "A..B" in two, in place: returns B, or null if there is no ".." in text. */
+char *parse_range(char *text);
+
 #endif

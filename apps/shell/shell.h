@@ -12,6 +12,7 @@ struct command {
 	int least, most;                /* arguments, without the name */
 	command_function *run;
 	const char *usage, *help;
+	void (*more)(void);             /* prints the rest of the help; null: there is none */
 };
 
 /* main.c: the table, ended by an entry without name. */
@@ -23,6 +24,13 @@ command_function command_ps, command_programs, command_run, command_stress, comm
 
 /* system.c */
 command_function command_ckpt, command_stat, command_uptime, command_reboot, command_poweroff;
+
+/* generations.c: `ckpt` with the words list, name, drop, diff, keep. 0: word[1] is none of them. */
+int generations_command(int count, char **word);
+void generations_help(void);
+
+/* The text of a status that is not L4_CKPT_OK (system.c). */
+const char *ckpt_error(unsigned long status);
 
 struct L4_CkptStat;
 

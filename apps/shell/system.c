@@ -9,15 +9,17 @@
 #include "parse.h"
 #include "shell.h"
 
-static const char *ckpt_error(unsigned long status)
+const char *ckpt_error(unsigned long status)
 {
 	switch (status) {
-	case L4_CKPT_NEW_BOOT: return "the machine was rebooted meanwhile";
+	case L4_CKPT_NEW_BOOT: return "the machine was rebooted meanwhile; look whether it was done";
 	case L4_CKPT_BAD_REQUEST: return "out of range";
 	case L4_CKPT_NOT_PERSISTENT: return "this machine runs without a checkpoint partition";
 	case L4_CKPT_FAILED: return "the checkpoint could not be written; see the console";
 	case L4_CKPT_DENIED: return "not permitted";
 	case L4_CKPT_BUSY: return "too many callers wait already";
+	case L4_CKPT_NOT_KEPT: return "there is no such generation any more";
+	case L4_CKPT_TABLE_FULL: return "as many generations are kept as there can be; drop some";
 	default: return "the checkpoint server does not answer";
 	}
 }
@@ -63,8 +65,12 @@ void command_ckpt(int count, char **word)
 
 	if (count == 1)
 		return checkpoint_now();
+	if (generations_command(count, word))
+		return;
+	if (count > 2)
+		return (void)L4_TermPrintf("ckpt: '%s' is too much; see 'help ckpt'\n", word[2]);
 	if (strcmp(word[1], "off") && !parse_time(word[1], &us))
-		return (void)L4_TermPrintf("ckpt: '%s' is neither a time such as 10ms nor 'off'\n", word[1]);
+		return (void)L4_TermPrintf("ckpt: '%s' is neither a time such as 10ms nor 'off'; see 'help ckpt'\n", word[1]);
 	unsigned long status = L4_SetCheckpointInterval(us, &before);
 	if (status == L4_CKPT_BAD_REQUEST)
 		return (void)L4_TermPrintf("ckpt: '%s' is out of range, 100us to 24h\n", word[1]);
@@ -135,6 +141,7 @@ void command_stat(int count, char **word)
 	if (s.unpromised || s.throttles)
 		L4_TermPrintf("room        for %lu dirty pages there is none on the partition; writers to %lu wait, to %lu had to\n",
 			      s.unpromised, s.throttled, s.throttles);
+	L4_TermPrintf("kept        %lu generations, %lu of them until they are dropped; 'ckpt list'\n", s.kept, s.kept_held);
 	if (s.stopped)
 		L4_TermPrintf("stopped     %lu threads, because their saved state was damaged\n", s.stopped);
 }

@@ -113,11 +113,25 @@ static void times(void **state)
 	assert_false(parse_time("9000000000000000000h", &us));
 }
 
+static void ranges(void **state)
+{
+	char one[] = "41", two[] = "41..nightly", open_end[] = "41..", odd[] = "a...b";
+
+	(void)state;
+	assert_null(parse_range(one));
+	assert_string_equal(parse_range(two), "nightly");
+	assert_string_equal(two, "41");
+	assert_string_equal(parse_range(open_end), "");
+	assert_string_equal(parse_range(odd), ".b");
+	assert_string_equal(odd, "a");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(plain_words), cmocka_unit_test(quoted_words), cmocka_unit_test(too_many_words),
 		cmocka_unit_test(random_lines), cmocka_unit_test(numbers), cmocka_unit_test(times),
+		cmocka_unit_test(ranges),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
