@@ -111,7 +111,7 @@ TEST_SRC_store_gens_test := $(STORE_TEST_SRC)
 TEST_SRC_store_delta_test := $(STORE_TEST_SRC)
 TEST_SRC_perdurectl_test := $(filter-out tools/perdurectl/main.c,$(call sources,tools/perdurectl ckptserver/store)) ckptserver/gpt.c
 TEST_SRC_term_test  := apps/term/edit.c apps/term/history.c drivers/console/keyboard.c drivers/console/line.c \
-		       drivers/console/screen.c
+		       drivers/console/prompt.c drivers/console/screen.c
 
 # Fuzzers: the product's files each is linked with.
 FUZZERS := $(basename $(notdir $(wildcard tests/fuzz/*.c)))

@@ -2,7 +2,7 @@
  * The residual console driver: serial line, screen and keyboard as one byte stream each way (l4/console.h).
  *
  * One thread, one loop: receive a request or an interrupt, do it, answer with a zero timeout. It calls nobody but
- * sigma0, and that only before the loop. Input stays in a ring until a reader acknowledges it; a reader without
+ * sigma0, before the loop and from its own prompt (command.c), with finite timeouts. Input stays in a ring until a reader acknowledges it; a reader without
  * input waits here, its id is kept, and it is answered when input arrives. Interrupts wake the loop; without
  * them the same work is done at a slow poll. Lines of residual servers are put above the line that is being typed,
  * which is remembered byte for byte.
@@ -14,15 +14,17 @@
 #include <l4/schedule.h>
 #include <l4/kip.h>
 #include <l4/console.h>
+#include "command.h"
 #include "display.h"
 #include "keyboard.h"
 #include "line.h"
+#include "prompt.h"
 #include "ps2.h"
 #include "screen.h"
 #include "serial.h"
 
 enum { INPUT_RING = 4096, WRITERS = 32 };
-enum { REFRESH_US = 20000, OUTPUT_POLL_US = 2000, INPUT_POLL_US = 20000, IDLE_US = 1000000 };
+enum { REFRESH_US = 20000, OUTPUT_POLL_US = 2000, INPUT_POLL_US = 20000, IDLE_US = 1000000, DRAIN_US = 200000 };
 
 #define CONSOLE_COLUMNS         80      /* what the serial terminal is taken to have */
 #define CONSOLE_ROWS            24
@@ -44,7 +46,9 @@ static struct {                         /* the reader without input; tid nil: no
 static struct { L4_ThreadId_t tid; L4_Word_t sequence; } writer[WRITERS];
 static unsigned int writer_next;
 
-static struct line line;
+static struct line line;                /* of the programs */
+static struct prompt prompt;            /* the driver's own, below it when it is open … */
+static struct line prompt_line;         /* … and what stands there of it */
 
 static int interrupts_work;
 static L4_Word64_t refresh_at;          /* clock; 0: nothing to refresh */
@@ -65,10 +69,119 @@ static void output(const char *text, unsigned long count)
 	output_raw(text, count);
 }
 
+/* ---- The driver's own prompt --------------------------------------------------------------------------- */
+
+static void prompt_output(const char *text, unsigned long count)
+{
+	line_note(&prompt_line, text, count);
+	output_raw(text, count);
+}
+
+static void prompt_draw(void)
+{
+	static const char begin[] = "\r\033[Kconsole> ";
+
+	prompt_output(begin, sizeof begin - 1);
+	prompt_output(prompt.text, prompt.length);
+}
+
+static void prompt_erase(void)
+{
+	output_raw("\r\033[K", 4);
+}
+
+/* Below the unfinished line of the programs. */
+static void prompt_begin(void)
+{
+	if (line.length || line.lost)
+		output_raw("\r\n", 2);
+	prompt_line = (struct line){ .length = 0 };
+	prompt_draw();
+}
+
+/* What programs print meanwhile goes above the prompt, behind a copy of what stands unfinished there. */
+static void prompt_aside(const char *text, unsigned long count)
+{
+	prompt_erase();
+	if (!line.lost)
+		output_raw(line.text, line.length);
+	output(text, count);
+	prompt_begin();
+}
+
+static void prompt_end(void)
+{
+	prompt_erase();
+	if (line.lost)
+		output_raw("\r\n", 2);
+	else
+		output_raw(line.text, line.length);
+}
+
+/* Everything out, or a while has passed. */
+static void serial_drain(void)
+{
+	L4_Word64_t end = L4_SystemClock().raw + DRAIN_US;
+
+	while (serial_pending() && L4_SystemClock().raw < end)
+		serial_pump();
+}
+
+static void prompt_execute(void)
+{
+	prompt_output("\r\n", 2);
+	switch (command_execute(prompt.text, prompt_output)) {
+	case COMMAND_LEAVE:
+		prompt.open = 0;
+		prompt_end();
+		return;
+	case COMMAND_RESET:
+		serial_drain();
+		command_reset(prompt_output);
+		break;
+	case COMMAND_DONE:
+		break;
+	}
+	prompt_next(&prompt);
+	prompt_draw();
+}
+
+/* One byte of input: 1 if the prompt took it. */
+static int prompt_take(char c)
+{
+	static const char greeting[] = "The console driver's own prompt; 'help' lists its commands, ctrl-] leaves it.\r\n";
+
+	switch (prompt_key(&prompt, c)) {
+	case PROMPT_PASS:
+		return 0;
+	case PROMPT_OPENED:
+		if (line.length || line.lost)
+			output_raw("\r\n", 2);
+		output_raw(greeting, sizeof greeting - 1);
+		prompt_line = (struct line){ .length = 0 };
+		prompt_draw();
+		break;
+	case PROMPT_CHANGED:
+		prompt_draw();
+		break;
+	case PROMPT_LINE:
+		prompt_execute();
+		break;
+	case PROMPT_CLOSED:
+		prompt_end();
+		break;
+	case PROMPT_NOTHING:
+		break;
+	}
+	return 1;
+}
+
 /* ---- Input ------------------------------------------------------------------------------------------- */
 
 static void input_put(char c)
 {
+	if (prompt_take(c))
+		return;
 	if (input_in - input_acked < INPUT_RING)
 		input[input_in++ % INPUT_RING] = c;
 	else
@@ -176,7 +289,7 @@ static void serve_write(L4_ThreadId_t from, const L4_Word_t *mr, L4_Word_t n)
 	}
 	int stale = mr[0] != L4_BootNumber(kip);
 	if (!write_repeated(from, mr[1]))
-		output((const char *)(mr + 3), mr[2]);
+		(prompt.open ? prompt_aside : output)((const char *)(mr + 3), mr[2]);
 	answer_status(from, L4_CONSOLE_WRITE, stale ? L4_CONSOLE_NEW_BOOT : L4_CONSOLE_OK, mr[2]);
 }
 
@@ -209,9 +322,12 @@ static void serve(L4_ThreadId_t from, L4_MsgTag_t tag)
 	case L4_CONSOLE_SIZE: serve_size(from, mr, n); break;
 	case L4_CONSOLE_LOG:
 		if (n && mr[0] && L4_ThreadNo(from) < L4_ROOT_TNO && mr[0] <= (n - 1) * WORD)
-			line_above(&line, (const char *)(mr + 1), mr[0], output_raw);
+			line_above(prompt.open ? &prompt_line : &line, (const char *)(mr + 1), mr[0], output_raw);
 		break;
-	default: answer_status(from, L4_Label(tag), L4_CONSOLE_BAD_REQUEST, 0); break;
+	default:                /* not to a residual server: that would be a late answer to a question of ours */
+		if (L4_ThreadNo(from) >= L4_ROOT_TNO)
+			answer_status(from, L4_Label(tag), L4_CONSOLE_BAD_REQUEST, 0);
+		break;
 	}
 }
 

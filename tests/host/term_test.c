@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  * Property: whatever is typed, the screen shows prompt and line with the cursor in its place, other text
  * between edit_hide and edit_show cuts neither, and a forgotten screen is drawn again in full.
- * Guards apps/term/{edit,history}.c and drivers/console/{screen,keyboard}.c: the editor prints on the
+ * Guards apps/term/{edit,history}.c and drivers/console/{screen,keyboard,prompt}.c: the editor prints on the
  * driver's own screen, which is compared with a plain model of the line.
  */
 #include <setjmp.h>
@@ -16,6 +16,7 @@
 #include "../../apps/term/edit.h"
 #include "../../drivers/console/keyboard.h"
 #include "../../drivers/console/line.h"
+#include "../../drivers/console/prompt.h"
 #include "../../drivers/console/screen.h"
 
 static struct screen screen;
@@ -399,6 +400,61 @@ static void keyboard_takes_any_code(void **state)
 		assert_in_range(keyboard_decode(&k, (unsigned char)rand(), out), 0, KEYBOARD_BYTES);
 }
 
+static int prompt_keys(struct prompt *p, const char *keys)
+{
+	int event = PROMPT_NOTHING;
+
+	while (*keys)
+		event = prompt_key(p, *keys++);
+	return event;
+}
+
+/* The key is control and ']' on the keyboard, too; until then every byte is the programs'. */
+static void driver_prompt(void **state)
+{
+	struct prompt p = { 0 };
+	struct keyboard k = { 0 };
+	char out[KEYBOARD_BYTES], text[] = "  drop  oldest ", many[] = "a b c d", *word[PROMPT_WORDS];
+
+	(void)state;
+	for (int c = 0; c < 256; c++)
+		if (c != PROMPT_KEY)
+			assert_int_equal(prompt_key(&p, (char)c), PROMPT_PASS);
+	scan(&k, "\x1d\x1b", 2, out);
+	assert_int_equal(out[0], PROMPT_KEY);
+	assert_int_equal(prompt_key(&p, out[0]), PROMPT_OPENED);
+	assert_int_equal(prompt_keys(&p, "\033[A\033[1;5Cstax\177tus\r"), PROMPT_LINE);
+	assert_string_equal(p.text, "status");
+	prompt_next(&p);
+	assert_int_equal(prompt_keys(&p, "garbage\025\r"), PROMPT_LINE);
+	assert_string_equal(p.text, "");
+	for (int i = 0; i < 2 * PROMPT_MAX; i++)
+		prompt_key(&p, 'x');
+	assert_int_equal(prompt_key(&p, '\r'), PROMPT_LINE);
+	assert_int_equal(strlen(p.text), PROMPT_MAX);
+	assert_int_equal(prompt_key(&p, PROMPT_KEY), PROMPT_CLOSED);
+	assert_int_equal(prompt_key(&p, 'a'), PROMPT_PASS);
+	assert_int_equal(prompt_keys(&p, "\035\003"), PROMPT_CLOSED);
+	assert_int_equal(prompt_words(text, word), 2);
+	assert_string_equal(word[0], "drop");
+	assert_string_equal(word[1], "oldest");
+	assert_int_equal(prompt_words(many, word), PROMPT_WORDS + 1);
+	assert_int_equal(prompt_words((char[]){ "" }, word), 0);
+}
+
+static void prompt_takes_any_byte(void **state)
+{
+	struct prompt p = { .open = 1 };
+
+	(void)state;
+	srand(4);
+	for (int i = 0; i < 200000; i++) {
+		prompt_key(&p, (char)rand());
+		p.open = 1;
+		assert_in_range(p.length, 0, PROMPT_MAX);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -409,6 +465,7 @@ int main(void)
 		cmocka_unit_test(messages_above_the_line),
 		cmocka_unit_test(status_lines_replace_each_other), cmocka_unit_test(screen_scrolls_and_survives_noise),
 		cmocka_unit_test(keyboard_layout), cmocka_unit_test(keyboard_takes_any_code),
+		cmocka_unit_test(driver_prompt), cmocka_unit_test(prompt_takes_any_byte),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
