@@ -261,7 +261,7 @@ static void test_info(void **state)
 	says("           1          0");
 	assert_int_equal(RUN(cmd_verify), TOOL_OK);
 	says("0 problems in 2 generations");
-	assert_int_equal(RUN(cmd_info, .generation = 9), TOOL_NOT_FOUND);
+	assert_int_equal(RUN(cmd_info, .generation = "9"), TOOL_NOT_FOUND);
 }
 
 static void test_ls(void **state)
@@ -287,7 +287,7 @@ static void test_dump(void **state)
 	world_make();
 	assert_int_equal(RUN_WITH(cmd_dump, at, .task = "worker"), TOOL_OK);
 	says("73 65 63 6f 6e 64 61 61  61");
-	assert_int_equal(RUN_WITH(cmd_dump, at, .task = "7", .generation = 1), TOOL_OK);
+	assert_int_equal(RUN_WITH(cmd_dump, at, .task = "7", .generation = "1"), TOOL_OK);
 	says("61 61 61 61 61 61 61 61  61");
 	assert_int_equal(RUN_WITH(cmd_dump, file, .task = "worker"), TOOL_OK);
 	says("filebyte........");
@@ -496,6 +496,52 @@ static void test_rollback_prune(void **state)
 	assert_int_equal(RUN(cmd_verify), TOOL_OK);
 }
 
+#define RUN_TWO(command, first, second, ...) run(command, (struct options){ .image = image, __VA_ARGS__ }, first, second, NULL)
+
+static void test_names(void **state)
+{
+	static char one[] = "1", two[] = "2", old[] = "old", twelve[] = "12", nine[] = "9", at[] = "0x400000", none[] = "",
+		backwards[] = "2..old", all[] = "old..2";
+
+	(void)state;
+	world_make();
+	assert_int_equal(RUN(cmd_name), TOOL_USAGE);
+	assert_int_equal(RUN_TWO(cmd_name, nine, old), TOOL_NOT_FOUND);
+	assert_int_equal(RUN_TWO(cmd_name, one, twelve), TOOL_REFUSED);
+	assert_int_equal(RUN_TWO(cmd_name, one, old), TOOL_OK);
+	says("generation 1 is old");
+	assert_int_equal(RUN_TWO(cmd_name, two, old), TOOL_REFUSED);
+	assert_int_equal(RUN(cmd_list, .json = true), TOOL_OK);
+	says("\"name\": \"old\"");
+	assert_int_equal(RUN_WITH(cmd_dump, at, .task = "worker", .generation = "old"), TOOL_OK);
+	says("61 61 61 61 61 61 61 61  61");
+	assert_int_equal(RUN_WITH(cmd_dump, at, .task = "worker", .generation = "older"), TOOL_NOT_FOUND);
+	says("generation older is not kept");
+	assert_int_equal(RUN(cmd_verify, .generation = "old"), TOOL_OK);
+	says("0 problems in 1 generations");
+	assert_int_equal(RUN(cmd_export, .since = "old", .output = scratch), TOOL_OK);
+	assert_int_equal(RUN(cmd_prune, .keep = 1000), TOOL_USAGE);
+	assert_int_equal(RUN(cmd_prune), TOOL_OK);              /* generations 4 and 5; 2 and 3 go, 1 has a name */
+	assert_int_equal(RUN_WITH(cmd_diff, two), TOOL_NOT_FOUND);
+	assert_int_equal(RUN_WITH(cmd_rollback, old), TOOL_OK);
+	says("generation 6 has the content of generation 1");
+	assert_int_equal(RUN(cmd_list), TOOL_OK);
+	says("(pinned)");
+	assert_int_equal(RUN(cmd_prune), TOOL_OK);
+	assert_int_equal(RUN(cmd_info, .generation = "5"), TOOL_OK);    /* pinned: it stays */
+	assert_int_equal(RUN(cmd_drop), TOOL_USAGE);
+	assert_int_equal(RUN_WITH(cmd_drop, backwards), TOOL_NOT_FOUND);
+	assert_int_equal(RUN_WITH(cmd_drop, (char[]){ "8" }), TOOL_REFUSED);    /* the newest */
+	assert_int_equal(RUN_WITH(cmd_drop, (char[]){ "5..old" }), TOOL_REFUSED);
+	assert_int_equal(RUN_WITH(cmd_drop, (char[]){ "old..5" }), TOOL_OK);
+	says("old..5: 3 generations dropped");
+	assert_int_equal(RUN_WITH(cmd_drop, all), TOOL_NOT_FOUND);
+	assert_int_equal(RUN_TWO(cmd_name, (char[]){ "9" }, old), TOOL_OK);
+	assert_int_equal(RUN_TWO(cmd_name, old, none), TOOL_OK);
+	says("generation 9 has no name");
+	assert_int_equal(RUN(cmd_verify), TOOL_OK);
+}
+
 static int import_other(bool force)
 {
 	return run(cmd_import, (struct options){ .image = other, .force = force }, stream, NULL);
@@ -515,8 +561,8 @@ static void test_export_import(void **state)
 	world_make();
 	unlink(other);
 	assert_int_equal(run(cmd_mkfs, (struct options){ .image = other, .create_bytes = 3 * BLOCKS * STORE_PAGE }, NULL), TOOL_OK);
-	assert_int_equal(RUN(cmd_export, .generation = 1, .output = stream), TOOL_OK);
-	assert_int_equal(RUN(cmd_export, .since = 1, .output = scratch), TOOL_OK);
+	assert_int_equal(RUN(cmd_export, .generation = "1", .output = stream), TOOL_OK);
+	assert_int_equal(RUN(cmd_export, .since = "1", .output = scratch), TOOL_OK);
 	says("2 records");
 	assert_int_equal(import_incremental(), TOOL_STREAM);            /* another store */
 	assert_int_equal(import_other(false), TOOL_OK);
@@ -545,8 +591,8 @@ static void test_bad_streams(void **state)
 
 	(void)state;
 	world_make();
-	assert_int_equal(RUN(cmd_export, .generation = 1, .output = stream), TOOL_OK);
-	assert_int_equal(RUN(cmd_export, .since = 1, .output = scratch), TOOL_OK);
+	assert_int_equal(RUN(cmd_export, .generation = "1", .output = stream), TOOL_OK);
+	assert_int_equal(RUN(cmd_export, .since = "1", .output = scratch), TOOL_OK);
 	assert_int_equal(import_other(true), TOOL_OK);
 	n = file_get(scratch, &data);
 	for (size_t i = 0; i < n; i += 1 + (i > 500) * 97) {
@@ -578,7 +624,7 @@ int main(void)
 		cmocka_unit_test(test_info), cmocka_unit_test(test_ls), cmocka_unit_test(test_dump),
 		cmocka_unit_test(test_core), cmocka_unit_test(test_core_leaves_call), cmocka_unit_test(test_diff),
 		cmocka_unit_test(test_every_block_flipped), cmocka_unit_test(test_hostile_tables),
-		cmocka_unit_test(test_not_ours), cmocka_unit_test(test_rollback_prune),
+		cmocka_unit_test(test_not_ours), cmocka_unit_test(test_rollback_prune), cmocka_unit_test(test_names),
 		cmocka_unit_test(test_export_import), cmocka_unit_test(test_bad_streams),
 	};
 

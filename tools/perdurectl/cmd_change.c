@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause
- * rollback, prune, mkfs: the subcommands that change a store (import is the fourth). Changes are commits by the store's
+ * rollback, name, drop, prune, mkfs: the subcommands that change a store (import is another). Changes are commits by the store's
  * own code, so a power cut in between leaves the old state or the new one.
  */
 #include <errno.h>
@@ -40,17 +40,17 @@ static int rollback(struct world *w, uint64_t from)
 int cmd_rollback(const struct options *o)
 {
 	const struct fmt_generation *list;
-	uint64_t generation, newest;
+	uint64_t newest;
 	struct image img;
 	struct world w;
 	int status;
 
-	if (o->argc != 1 || !number_parse(o->args[0], &generation) || !generation)
+	if (o->argc != 1)
 		return tool_fail(TOOL_USAGE, "rollback: which generation? perdurectl rollback IMAGE GEN");
 	status = image_open(&img, o->image, true);
 	if (status != TOOL_OK)
 		return status;
-	status = world_open(&w, &img, generation);
+	status = world_open(&w, &img, o->args[0]);
 	if (status == TOOL_OK) {
 		newest = world_kept(&w, &list) ? list[0].generation : 0;
 		status = rollback(&w, newest);
@@ -59,20 +59,22 @@ int cmd_rollback(const struct options *o)
 	return image_close(&img) == TOOL_OK ? status : TOOL_IO;
 }
 
-/* What only older, unnamed generations hold is free when no superblock names them any more: after two commits. */
-static int prune(struct world *w)
+/* ---- name, drop, prune ------------------------------------------------------------------------------- */
+
+/* Blocks are free when no superblock names a generation that holds them any more: after two commits. `keep`: how many
+ * unnamed generations may be left then, the new one not counted; 0: as many as always. */
+static int commit_twice(struct world *w, uint32_t keep)
 {
 	struct store_stats before, after;
-	uint32_t keep;
-	int status;
+	uint32_t usual = store_kept(w->st);
+	int status = TOOL_OK;
 
-	if (!w->mount.generation)
-		return tool_fail(TOOL_NOT_FOUND, "%s: nothing was committed yet", w->img->name);
 	store_stats(w->st, &before);
-	keep = store_kept(w->st);
-	store_keep(w->st, 1);
+	if (keep && store_keep(w->st, keep) != STORE_OK)
+		return tool_fail(TOOL_USAGE, "--keep: 1 to %u", STORE_KEEP_MAX);
 	status = commit_unchanged(w);
-	store_keep(w->st, keep);
+	if (keep)
+		store_keep(w->st, usual);
 	if (status == TOOL_OK)
 		status = commit_unchanged(w);
 	if (status != TOOL_OK)
@@ -83,7 +85,8 @@ static int prune(struct world *w)
 	return TOOL_OK;
 }
 
-int cmd_prune(const struct options *o)
+/* Open the newest generation for writing, let `change` do its work, close. */
+static int change_newest(const struct options *o, int (*change)(const struct options *, struct world *))
 {
 	struct image img;
 	struct world w;
@@ -91,13 +94,106 @@ int cmd_prune(const struct options *o)
 
 	if (status != TOOL_OK)
 		return status;
-	status = world_open(&w, &img, 0);
+	status = world_open(&w, &img, NULL);
 	if (status == TOOL_OK) {
-		status = prune(&w);
+		status = w.mount.generation ? change(o, &w) :
+			 tool_fail(TOOL_NOT_FOUND, "%s: nothing was committed yet", img.name);
 		world_close(&w);
 	}
 	return image_close(&img) == TOOL_OK ? status : TOOL_IO;
 }
+
+static int prune(const struct options *o, struct world *w)
+{
+	if (o->keep > STORE_KEEP_MAX)
+		return tool_fail(TOOL_USAGE, "--keep: 1 to %u", STORE_KEEP_MAX);
+	return commit_twice(w, o->keep ? (uint32_t)o->keep : 1);
+}
+
+int cmd_prune(const struct options *o)
+{
+	if (o->argc)
+		return tool_fail(TOOL_USAGE, "prune: perdurectl prune IMAGE [--keep N]");
+	return change_newest(o, prune);
+}
+
+static int name(const struct options *o, struct world *w)
+{
+	const char *text = o->argc > 1 ? o->args[1] : "";
+	uint64_t generation;
+	int status = world_find(w, o->args[0], &generation);
+
+	if (status != TOOL_OK)
+		return status;
+	switch (store_name(w->st, generation, text)) {
+	case STORE_OK:
+		break;
+	case STORE_TOO_MANY:
+		return tool_fail(TOOL_REFUSED, "%s: %u generations have names or are pinned; drop some", w->img->name,
+				 STORE_FIXED_MAX);
+	default:
+		return tool_fail(TOOL_REFUSED, "%s: another generation has it, or it is none: 1 to 31 letters, digits, '.', '_', '-', "
+				 "and no number", text);
+	}
+	status = commit_unchanged(w);
+	if (status == TOOL_OK)
+		printf("generation %" PRIu64 " %s%s\n", generation, *text ? "is " : "has no name", text);
+	return status;
+}
+
+int cmd_name(const struct options *o)
+{
+	if (o->argc < 1 || o->argc > 2)
+		return tool_fail(TOOL_USAGE, "name: perdurectl name IMAGE GEN [NAME]");
+	return change_newest(o, name);
+}
+
+/* GEN, or GEN..GEN, of which the newest generation is left out. */
+static int drop_range(struct world *w, const char *range)
+{
+	const struct fmt_generation *list;
+	unsigned count = world_kept(w, &list), dropped = 0;
+	char first[2 * STORE_NAME_BYTES], *dots;
+	uint64_t from, to;
+	int status;
+
+	snprintf(first, sizeof first, "%s", range);
+	dots = strstr(first, "..");
+	if (dots)
+		*dots = 0;
+	status = world_find(w, first, &from);
+	to = from;
+	if (status == TOOL_OK && dots)
+		status = world_find(w, dots + 2, &to);
+	if (status != TOOL_OK)
+		return status;
+	for (unsigned i = 0; i < count; i++)
+		if (list[i].generation >= from && list[i].generation <= to)
+			dropped += store_drop(w->st, list[i].generation) == STORE_OK;
+	if (dropped)
+		printf("%s: %u generation%s dropped\n", range, dropped, dropped == 1 ? "" : "s");
+	return dropped ? TOOL_OK : tool_fail(TOOL_REFUSED, "%s: that is the newest generation, or backwards", range);
+}
+
+static int drop(const struct options *o, struct world *w)
+{
+	for (int i = 0; i < o->argc; i++) {
+		int status = drop_range(w, o->args[i]);
+
+		if (status != TOOL_OK)
+			return status;          /* nothing was committed */
+	}
+	return commit_twice(w, 0);
+}
+
+int cmd_drop(const struct options *o)
+{
+	if (!o->argc)
+		return tool_fail(TOOL_USAGE, "drop: which generations? perdurectl drop IMAGE GEN|GEN..GEN ...");
+	return change_newest(o, drop);
+}
+
+/* ---- mkfs -------------------------------------------------------------------------------------------- */
 
 static int file_create(const char *name, uint64_t bytes)
 {

@@ -169,31 +169,32 @@ static int compare(struct diff *d)
 }
 
 /* Which two: the arguments, else the newest and the one kept before it. */
-static int generations_choose(const struct options *o, struct world *newest, uint64_t *from, uint64_t *to)
+static int generations_choose(const struct options *o, struct world *newest, const char **from, const char **to)
 {
+	static char before[24];
 	const struct fmt_generation *list;
 	unsigned count = world_kept(newest, &list);
 
-	*to = newest->mount.generation;
-	if (o->argc > 2 || (o->argc > 0 && !number_parse(o->args[0], from)) || (o->argc > 1 && !number_parse(o->args[1], to)))
+	if (o->argc > 2)
 		return tool_fail(TOOL_USAGE, "diff: perdurectl diff IMAGE [OLD [NEW]]");
 	if (!o->argc && count < 2)
 		return tool_fail(TOOL_NOT_FOUND, "%s: no second generation is kept", o->image);
-	if (!o->argc)
-		*from = list[1].generation;
+	snprintf(before, sizeof before, "%" PRIu64, count > 1 ? list[1].generation : 0);
+	*from = o->argc ? o->args[0] : before;
+	*to = o->argc > 1 ? o->args[1] : NULL;
 	return TOOL_OK;
 }
 
 int cmd_diff(const struct options *o)
 {
 	struct diff d = { .json = o->json };
-	uint64_t from = 0, to = 0;
+	const char *from, *to;
 	struct image img;
 	int status = image_open(&img, o->image, false);
 
 	if (status != TOOL_OK)
 		return status;
-	status = world_open(&d.to, &img, 0);
+	status = world_open(&d.to, &img, NULL);
 	if (status == TOOL_OK) {
 		status = generations_choose(o, &d.to, &from, &to);
 		world_close(&d.to);

@@ -125,7 +125,7 @@ static int prepare_incremental(struct import *i)
 {
 	struct world *w = i->w;
 	uint64_t contents = 0, pages;
-	int status = world_open(w, w->img, 0), bad;
+	int status = world_open(w, w->img, NULL), bad;
 
 	if (status != TOOL_OK)
 		return status;

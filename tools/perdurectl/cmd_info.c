@@ -4,6 +4,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 
 #include "json.h"
 #include "tool.h"
@@ -116,29 +117,41 @@ int cmd_info(const struct options *o)
 static void generation_json(const struct fmt_generation *g)
 {
 	const struct record *r = record_of(g);
+	char name[sizeof g->name + 1];
+
+	snprintf(name, sizeof name, "%.*s", (int)sizeof g->name, g->name);
 
 	json_object(NULL);
 	json_number("generation", g->generation);
 	json_number("parent", g->parent);
 	json_number("boot", g->boot);
 	json_bool("named", g->flags & FMT_GEN_NAMED);
+	json_bool("pinned", g->flags & FMT_GEN_PINNED);
+	json_string("name", name);
 	json_number("used", g->used);
 	json_number("freed", g->freed);
 	json_number("index_blocks", g->index_blocks);
-	if (r)
+	if (r) {
 		json_number("clock_us", r->clock_us);
+		json_number("wall_s", r->wall_s);
+	}
 	json_end();
 }
 
 static void generation_text(const struct fmt_generation *g, bool newest)
 {
 	const struct record *r = record_of(g);
-	char clock[32] = "-";
+	char clock[32] = "-", taken[32] = "-";
+	time_t wall = r ? (time_t)r->wall_s : 0;
+	struct tm tm;
 
 	if (r)
 		snprintf(clock, sizeof clock, "%.6f", (double)r->clock_us / 1e6);
-	printf("%c %10" PRIu64 " %10" PRIu64 " %6" PRIu64 " %16s %12.1f %.*s\n", newest ? '*' : ' ', g->generation, g->parent,
-	       g->boot, clock, (double)g->used / 256, (int)sizeof g->name, g->flags & FMT_GEN_NAMED ? g->name : "");
+	if (wall && gmtime_r(&wall, &tm))
+		strftime(taken, sizeof taken, "%Y-%m-%d %H:%M:%S", &tm);
+	printf("%c %10" PRIu64 " %10" PRIu64 " %6" PRIu64 "  %-19s %16s %12.1f %.*s%s\n", newest ? '*' : ' ', g->generation,
+	       g->parent, g->boot, taken, clock, (double)g->used / 256, (int)sizeof g->name, g->name,
+	       g->flags & FMT_GEN_PINNED ? " (pinned)" : "");
 }
 
 int cmd_list(const struct options *o)
@@ -151,13 +164,13 @@ int cmd_list(const struct options *o)
 
 	if (status != TOOL_OK)
 		return status;
-	status = world_open(&w, &img, 0);
+	status = world_open(&w, &img, NULL);
 	if (status == TOOL_OK) {
 		count = world_kept(&w, &list);
 		if (o->json)
 			json_list(NULL);
 		else
-			printf("  generation     parent   boot   clock [s]           used [MiB] name\n");
+			printf("  generation     parent   boot  taken (UTC)                clock [s]   used [MiB] name\n");
 		for (unsigned i = 0; i < count; i++) {
 			if (o->json)
 				generation_json(&list[i]);

@@ -212,7 +212,7 @@ int cmd_verify(const struct options *o)
 		return status;
 	status = world_open(&w, &img, o->generation);
 	if (status == TOOL_OK) {
-		status = verify_all(&w, &v, o->generation);
+		status = verify_all(&w, &v, o->generation ? w.mount.generation : 0);
 		world_close(&w);
 	}
 	image_close(&img);

@@ -23,7 +23,9 @@ static const struct command commands[] = {
 	{ "core", "IMAGE [-g GEN] (--task T | --thread N | --store) [-o FILE]", "a core file for gdb", cmd_core },
 	{ "diff", "IMAGE [OLD [NEW]]", "what changed between two generations", cmd_diff },
 	{ "rollback", "IMAGE GEN", "make the content of GEN the newest generation", cmd_rollback },
-	{ "prune", "IMAGE", "let go of what only older generations hold", cmd_prune },
+	{ "name", "IMAGE GEN [NAME]", "give a generation a name, or take it away", cmd_name },
+	{ "drop", "IMAGE GEN|GEN..GEN ...", "give generations up, whatever their names", cmd_drop },
+	{ "prune", "IMAGE [--keep N]", "let go of what only older, unnamed generations hold", cmd_prune },
 	{ "export", "IMAGE [-g GEN] [--since GEN] [-o FILE]", "a generation as a stream", cmd_export },
 	{ "import", "IMAGE [--force] [FILE]", "a store, or its next generation, from a stream", cmd_import },
 	{ "mkfs", "IMAGE [--force] [--create SIZE]", "an empty store", cmd_mkfs },
@@ -32,7 +34,8 @@ static const struct command commands[] = {
 
 static int usage(FILE *f, int status)
 {
-	fprintf(f, "usage: perdurectl COMMAND IMAGE [OPTIONS]    IMAGE: a partition, a disk, or a file with either\n\n");
+	fprintf(f, "usage: perdurectl COMMAND IMAGE [OPTIONS]    IMAGE: a partition, a disk, or a file with either\n"
+		   "                                           GEN: a generation, by number or name\n\n");
 	for (size_t i = 0; i < COMMANDS; i++)
 		fprintf(f, "  %-9s%s\n           %s\n", commands[i].name, commands[i].arguments, commands[i].help);
 	fprintf(f, "\n  -j, --json    for scripts (info, list, verify, ls, dump, diff)\n"
@@ -54,20 +57,21 @@ static int options_parse(int argc, char **argv, struct options *o)
 	static const struct option longs[] = {
 		{ "json", 0, 0, 'j' }, { "gen", 1, 0, 'g' }, { "since", 1, 0, 's' }, { "force", 0, 0, 'f' },
 		{ "task", 1, 0, 't' }, { "thread", 1, 0, 'T' }, { "object", 1, 0, 'O' }, { "store", 0, 0, 'S' },
-		{ "output", 1, 0, 'o' }, { "binary", 0, 0, 'b' }, { "registers", 0, 0, 'r' }, { "create", 1, 0, 'c' },
+		{ "keep", 1, 0, 'k' }, { "output", 1, 0, 'o' }, { "binary", 0, 0, 'b' }, { "registers", 0, 0, 'r' }, { "create", 1, 0, 'c' },
 		{ "help", 0, 0, 'h' }, { 0, 0, 0, 0 },
 	};
 	int c, status = TOOL_OK;
 
-	while (status == TOOL_OK && (c = getopt_long(argc, argv, "jg:s:ft:T:O:So:brc:h", longs, NULL)) != -1) {
+	while (status == TOOL_OK && (c = getopt_long(argc, argv, "jg:s:ft:T:O:Sk:o:brc:h", longs, NULL)) != -1) {
 		switch (c) {
 		case 'j': o->json = true; break;
-		case 'g': status = number_option("gen", optarg, &o->generation); break;
-		case 's': status = number_option("since", optarg, &o->since); break;
+		case 'g': o->generation = optarg; break;
+		case 's': o->since = optarg; break;
 		case 'f': o->force = true; break;
 		case 't': o->task = optarg; break;
 		case 'T': o->thread = optarg; break;
 		case 'O': o->object = optarg; break;
+		case 'k': status = number_option("keep", optarg, &o->keep); break;
 		case 'S': o->store = true; break;
 		case 'o': o->output = optarg; break;
 		case 'b': o->binary = true; break;

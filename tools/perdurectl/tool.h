@@ -29,7 +29,8 @@ struct options {
 	char      **args;               /* after the image */
 	int         argc;
 	bool        json, force, binary, registers;
-	uint64_t    generation, since;  /* 0: the newest; none */
+	const char *generation, *since; /* number or name; NULL: the newest; none */
+	uint64_t    keep;               /* prune: unnamed generations that stay; 0: one */
 	uint64_t    create_bytes;       /* mkfs: make a file of that size */
 	const char *task, *thread, *object, *output;
 	bool        store;              /* the root task's store */
@@ -50,6 +51,8 @@ int cmd_core(const struct options *o);
 int cmd_diff(const struct options *o);
 int cmd_rollback(const struct options *o);
 int cmd_prune(const struct options *o);
+int cmd_name(const struct options *o);
+int cmd_drop(const struct options *o);
 int cmd_mkfs(const struct options *o);
 int cmd_export(const struct options *o);
 int cmd_import(const struct options *o);

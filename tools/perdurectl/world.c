@@ -29,13 +29,21 @@ int world_prepare(struct world *w, struct image *img)
 	return TOOL_OK;
 }
 
-static int mount_fail(const struct world *w, int status, uint64_t generation)
+static int not_kept(const struct world *w, const char *which)
+{
+	return tool_fail(TOOL_NOT_FOUND, "%s: generation %s is not kept (see perdurectl list)", w->img->name, which);
+}
+
+static int mount_fail(const struct world *w, int status, const char *which)
 {
 	const struct store_mount *m = &w->mount;
+	const struct store_skipped *bad = &m->skipped[0];
 
-	if (status == STORE_NO_GENERATION)
-		return tool_fail(TOOL_NOT_FOUND, "%s: generation %" PRIu64 " is not kept (see perdurectl list)", w->img->name,
-			    generation);
+	if (status == STORE_NO_GENERATION || status == STORE_EINVAL)
+		return not_kept(w, which);
+	if (status == STORE_DAMAGED && m->skipped_count)
+		return tool_fail(TOOL_DAMAGED, "%s: generation %" PRIu64 ": %s, block %" PRIu64, w->img->name, bad->generation,
+				 bad->why, bad->block);
 	if (status == STORE_DEAD || status == STORE_FUTURE || status == STORE_TOO_SMALL)
 		for (unsigned i = 0; i < 2; i++)
 			if (m->slots[i].why)
@@ -54,15 +62,24 @@ static void fell_back_say(const struct world *w)
 	     m->slots[other].bad_block, m->generation);
 }
 
-int world_open(struct world *w, struct image *img, uint64_t generation)
+static int mount(struct world *w, const char *which)
+{
+	uint64_t number = 0;
+
+	if (which && !number_parse(which, &number))
+		return store_mount_named(w->st, which, &w->mount);
+	return which && !number ? STORE_NO_GENERATION : store_mount(w->st, number, &w->mount);
+}
+
+int world_open(struct world *w, struct image *img, const char *which)
 {
 	int status = world_prepare(w, img);
 
 	if (status != TOOL_OK)
 		return status;
-	status = store_mount(w->st, generation, &w->mount);
+	status = mount(w, which);
 	if (status != STORE_OK) {
-		status = mount_fail(w, status, generation);
+		status = mount_fail(w, status, which);
 		world_close(w);
 		return status;
 	}
@@ -102,6 +119,23 @@ unsigned world_kept(struct world *w, const struct fmt_generation **list)
 			w->kept[n++] = w->st->kept[i].g;
 	*list = w->kept;
 	return n;
+}
+
+int world_find(struct world *w, const char *which, uint64_t *generation)
+{
+	const struct fmt_generation *list;
+	unsigned count = world_kept(w, &list);
+	uint64_t number;
+
+	if (!number_parse(which, &number))
+		number = 0;
+	for (unsigned i = 0; i < count; i++) {
+		if (number ? list[i].generation != number : strncmp(list[i].name, which, sizeof list[i].name) || !*which)
+			continue;
+		*generation = list[i].generation;
+		return TOOL_OK;
+	}
+	return not_kept(w, which);
 }
 
 int world_page(struct world *w, uint32_t client, uint64_t vpn, void *page, bool *exists)

@@ -23,13 +23,16 @@ struct world {
 /* Prepare a store without mounting it. TOOL_IO: no memory. */
 int world_prepare(struct world *w, struct image *img);
 
-/* Mount a generation (0: the newest intact one); says if an older one had to be taken. TOOL_NO_STORE, TOOL_NOT_FOUND,
- * TOOL_IO. */
-int world_open(struct world *w, struct image *img, uint64_t generation);
+/* Mount a generation, given by number or name (NULL: the newest intact one); says if an older one had to be taken.
+ * TOOL_NO_STORE, TOOL_NOT_FOUND, TOOL_IO, TOOL_DAMAGED. */
+int world_open(struct world *w, struct image *img, const char *which);
 void world_close(struct world *w);
 
 /* The tool's status for one of the store's, with a message that begins with the image's name and `what`. */
 int world_fail(const struct world *w, int store_status, const char *what);
+
+/* The number of a kept generation, given by number or name. TOOL_NOT_FOUND, and it has been said. */
+int world_find(struct world *w, const char *which, uint64_t *generation);
 
 /* The records of the generations kept, newest first, the newest among them. */
 unsigned world_kept(struct world *w, const struct fmt_generation **list);
