@@ -93,3 +93,4 @@ class Typist(Machine):
         before = len(re.findall(r"^\[ckpt\] gen=", self.text(), re.M))
         if not self.wait_for(r"^\[ckpt\] gen=", 30, before + 2):
             problems.append("no checkpoints")
+            print("PROBLEM no checkpoints", flush=True)
