@@ -20,7 +20,7 @@ static const unsigned one_in[CHAOS_EVENTS] = {
 	[CHAOS_NO_BUFFER] = 4,
 	[CHAOS_SNAPSHOT] = 64,
 	[CHAOS_EVICT] = 6,
-	[CHAOS_NO_ROOM] = 8,
+	[CHAOS_NO_ROOM] = 64,
 	[CHAOS_PROTECT] = 6,
 };
 

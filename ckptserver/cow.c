@@ -384,7 +384,8 @@ static void serve_postponed(void)
 		cow.waiting--;
 		if (page_of(f)->flags & (PG_DEAD | PG_DOOMED))
 			continue;               /* discarded meanwhile: nobody waits */
-		if (!cow_writable(f))
+		/* One that waits for room now has left the others what there is of buffers. */
+		if (!cow_writable(f) && postponed.tail == f)
 			break;
 	}
 }

@@ -65,7 +65,8 @@ void disk_announce(bool more);
 
 /* Blocks and flushes submitted and not completed. */
 unsigned disk_in_flight(void);
-/* Completed well so far. */
+/* Completed well so far; of these, reads. */
 uint64_t disk_completed(void);
+uint64_t disk_reads(void);
 
 #endif

@@ -16,6 +16,7 @@
 #include <l4/message.h>
 #include <l4/space.h>
 
+#include "badread.h"
 #include "commit.h"
 #include "cow.h"
 #include "discard.h"
@@ -304,7 +305,7 @@ static void load_damaged(pfn_t f, int status, uint64_t block)
 	page_drop(f);
 }
 
-/* It is read again at every tick; the line is not made again at every tick. */
+/* It is read again and again; the line is not made again each time. */
 static void complain(uint64_t key, uint64_t block)
 {
 	uint64_t now = rdtsc();
@@ -322,12 +323,13 @@ static void load_over(pfn_t f, int status, uint64_t block)
 	struct page *p = page_of(f);
 	uint64_t key = p->key;
 
-	if (status == STORE_EIO) {
+	if (status == STORE_EIO && !badread_failed(key)) {
 		complain(key, block);
 		p->wait_next = retry_head;
 		retry_head = f;
 		return;
 	}
+	badread_over(key);
 	p->flags &= (uint8_t)~PG_LOADING;
 	load_count.reads++;
 	if (p->flags & PG_DOOMED) {             /* discarded while it was read */
@@ -487,6 +489,8 @@ bool load_retry_wanted(void)
 
 void load_retry(void)
 {
+	if (retry_head && !badread_due(rdtsc()))
+		return;
 	while (retry_head) {
 		pfn_t f = retry_head;
 

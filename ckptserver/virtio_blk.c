@@ -82,7 +82,7 @@ static struct {
 	unsigned unannounced;           /* started blocks that the device was not told of */
 	bool read_unannounced;          /* ... with a read or a flush among them */
 	unsigned in_flight;
-	uint64_t completed;
+	uint64_t completed, reads;
 	uint64_t first_sector;          /* of the partition */
 	uint64_t part_blocks;
 
@@ -327,6 +327,11 @@ uint64_t disk_completed(void)
 	return vb.completed;
 }
 
+uint64_t disk_reads(void)
+{
+	return vb.reads;
+}
+
 const struct disk_failure *disk_failure(void)
 {
 	return &vb.failure;
@@ -469,6 +474,7 @@ static void unit_done(struct blkreq *r, bool ok, uint64_t block)
 	vb.in_flight--;
 	if (ok) {
 		vb.completed++;
+		vb.reads += r->op == BLK_READ;
 	} else {
 		r->status = BLK_EIO;
 		remember_failure(r->op, block);

@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: BSD-2-Clause
+ * Reads that fail; see badread.h. When there are more than the table holds, those that are not in it are
+ * just tried again.
+ */
+#include "badread.h"
+
+#include "disk.h"
+#include "io.h"
+#include "server.h"
+
+#define PAGES           32u
+#define TRIES           8u              /* of the page, and … */
+#define OTHERS          8u              /* … reads of others that went well, before it is lost */
+#define PAUSE_US        10000ul
+#define PAUSE_MAX_US    1000000ul
+
+static struct { uint64_t key, since_tsc, reads; unsigned tries; } page[PAGES];  /* tries 0: not used */
+static uint64_t pause_us = PAUSE_US, due_tsc;
+
+static unsigned find(uint64_t key)
+{
+	unsigned unused = PAGES;
+
+	for (unsigned i = 0; i < PAGES; i++) {
+		if (page[i].tries && page[i].key == key)
+			return i;
+		if (!page[i].tries)
+			unused = i;
+	}
+	if (unused < PAGES) {
+		page[unused].key = key;
+		page[unused].since_tsc = rdtsc();
+		page[unused].reads = disk_reads();
+	}
+	return unused;
+}
+
+bool badread_failed(uint64_t key)
+{
+	unsigned i = find(key);
+
+	if (i == PAGES)
+		return false;
+	page[i].tries++;
+	if (page[i].tries < TRIES || disk_reads() < page[i].reads + OTHERS ||
+	    time_us(rdtsc() - page[i].since_tsc) < options.disk_timeout_us)
+		return false;
+	page[i].tries = 0;
+	return true;
+}
+
+void badread_over(uint64_t key)
+{
+	for (unsigned i = 0; i < PAGES; i++) {
+		if (!page[i].tries || page[i].key != key)
+			continue;
+		page[i].tries = 0;
+		pause_us = PAUSE_US;
+	}
+}
+
+bool badread_due(uint64_t tsc)
+{
+	if (tsc < due_tsc)
+		return false;
+	due_tsc = tsc + time_ticks(pause_us);
+	if (pause_us < PAUSE_MAX_US)
+		pause_us *= 2;
+	return true;
+}
