@@ -35,6 +35,9 @@
 #include <l4/framecontrol.h>
 
 #define SWEEP_PIECE     128             /* absent pages of the thread table passed over at a time */
+#define RELEASE_PIECE   32              /* senders released at a time */
+#define TRY_PIECE       16              /* queued senders whose objects are missing, passed over in one step */
+#define SCAN_PIECE      256             /* queued senders that do not match, looked at in one step */
 
 static u32 kind_of(const struct thread *t)
 {
@@ -59,21 +62,27 @@ void ipc_enqueue(struct thread *t, struct thread *dest)
 	head->send_prev = t;
 }
 
-static void leave_queue(struct thread *t)
+struct thread *ipc_orphans;
+
+static void unlink(struct thread *t)
 {
 	struct thread *dest = t->send_to;
 
-	if (!dest)
-		return;
 	t->send_to = NULL;
-	if (t->send_next == t) {
-		dest->senders = NULL;
-		return;
-	}
+	if (unlikely(dest->scan == t->no))
+		dest->scan = dest->senders == t ? 0 : t->send_prev->no;
+	if (unlikely(ipc_orphans == t))
+		ipc_orphans = t->send_next == t ? NULL : t->send_next;
+	if (dest->senders == t)
+		dest->senders = t->send_next == t ? NULL : t->send_next;
 	t->send_prev->send_next = t->send_next;
 	t->send_next->send_prev = t->send_prev;
-	if (dest->senders == t)
-		dest->senders = t->send_next;
+}
+
+static inline void leave_queue(struct thread *t)
+{
+	if (t->send_to)
+		unlink(t);
 }
 
 void ipc_dequeue(struct thread *t)
@@ -83,10 +92,33 @@ void ipc_dequeue(struct thread *t)
 	t->flags &= ~(u32)TF_TIMEDOUT;
 }
 
+/* Their partner is an id that is gone, so whatever becomes of t's number, they are nobody's to receive from. */
 void ipc_release_senders(struct thread *t)
 {
-	while (t->senders) {
-		struct thread *s = t->senders;
+	struct thread *first = t->senders, *last;
+
+	t->senders = NULL;
+	t->scan = 0;
+	if (!first)
+		return;
+	cpu->resched = 1;
+	if (!ipc_orphans) {
+		ipc_orphans = first;
+		return;
+	}
+	last = first->send_prev;
+	ipc_orphans->send_prev->send_next = first;
+	first->send_prev = ipc_orphans->send_prev;
+	ipc_orphans->send_prev = last;
+	last->send_next = ipc_orphans;
+}
+
+void ipc_release_piece(void)
+{
+	u32 n;
+
+	for (n = 0; n < RELEASE_PIECE && ipc_orphans; n++) {
+		struct thread *s = ipc_orphans;
 
 		leave_queue(s);
 		sched_ready(s);
@@ -143,6 +175,7 @@ static void enter_receive(struct thread *t)
 	struct tcb *tcb = t->tcb;
 
 	ipc_dequeue(t);
+	t->scan = 0;
 	e->state = TS_RECV_PENDING;
 	if (kind_of(t) != IPC_NORMAL) {         /* the answer comes from the partner of the send */
 		if (tid_number(e->partner) < L4_ROOT_TNO)
@@ -313,19 +346,36 @@ static bool take_kernel_message(struct thread *t)
 	return false;
 }
 
-/* The queued sender to take next: after `last`, or the first. */
-static struct thread *next_sender(struct thread *t, struct thread *last)
+/* Among many queued senders those of the same space are looked for in pieces; how far, t->scan says. *more: the search is not
+ * over. */
+static struct thread *next_local(struct thread *t, bool *more)
+{
+	struct thread *s = t->scan ? thread_at(t->scan)->send_next : t->senders;
+	u32 n;
+
+	if (t->scan && s == t->senders)
+		return NULL;
+	for (n = 0; s && n < SCAN_PIECE; n++) {
+		if (ipc_accepts(t, s))
+			return s;
+		t->scan = s->no;
+		s = s->send_next == t->senders ? NULL : s->send_next;
+	}
+	*more = s;
+	return NULL;
+}
+
+/* The queued sender to take next. */
+static struct thread *next_sender(struct thread *t, bool *more)
 {
 	struct thread *s;
 
-	if (t->tte->partner != L4_ANYTHREAD && t->tte->partner != L4_ANYLOCALTHREAD) {
-		s = last ? NULL : thread_by_id(t->tte->partner);
-		return s && s->send_to == t ? s : NULL;
-	}
-	s = last ? (last->send_next == t->senders ? NULL : last->send_next) : t->senders;
-	while (s && !ipc_accepts(t, s))
-		s = s->send_next == t->senders ? NULL : s->send_next;
-	return s;
+	if (t->tte->partner == L4_ANYTHREAD)
+		return t->senders && ipc_accepts(t, t->senders) ? t->senders : NULL;
+	if (t->tte->partner == L4_ANYLOCALTHREAD)
+		return next_local(t, more);
+	s = thread_by_id(t->tte->partner);
+	return s && s->send_to == t && s->tte->partner == thread_id(t) ? s : NULL;
 }
 
 /* One queued sender. True: t is no longer looking (it has its message, or is parked). */
@@ -408,15 +458,35 @@ bool ipc_sweep(void)
 	return sweep_left;
 }
 
+/* Many queued senders did not do: t's next step goes on with the search, and others have their turn before. */
+static rare void search_later(struct thread *t)
+{
+	if (t == cpu->current)
+		sched_block_current();
+	sched_ready(t);
+	arch_preemption_window();
+}
+
 static void recv_phase(struct thread *t)
 {
+	bool more = false;
 	struct thread *s;
+	u32 n;
 
 	if (take_kernel_message(t))
 		return;
-	while ((s = next_sender(t, NULL)))
+	for (n = 0; (s = next_sender(t, &more)); n++) {
 		if (try_sender(t, s))
 			return;
+		if (unlikely(n == TRY_PIECE)) {
+			more = true;
+			break;
+		}
+	}
+	if (unlikely(more)) {
+		search_later(t);
+		return;
+	}
 	if (!sender_possible(t)) {
 		ipc_fail(t, L4_IPC_NON_EXISTING, 1);
 		return;

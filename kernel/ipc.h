@@ -33,8 +33,13 @@ void ipc_fail(struct thread *t, u32 error, u32 phase);
 
 /* Volatile queues: t leaves every queue it is in because of IPC. */
 void ipc_dequeue(struct thread *t);
-/* All that are queued for t retry (t is gone, or will not receive). */
+/* All that are queued for t are to retry (t is gone, or will not receive): they are set apart at once, in constant time, and
+ * released by ipc_release_piece. */
 void ipc_release_senders(struct thread *t);
+/* Threads set apart, circular, oldest first; NULL: none. */
+extern struct thread *ipc_orphans;
+/* Release a bounded number of them. */
+void ipc_release_piece(void);
 /* t in TS_SEND joins its receiver's queue (activation). */
 void ipc_enqueue(struct thread *t, struct thread *dest);
 /* A thread (or its id) is gone: closed receives from it are to end with an error before long. */

@@ -305,29 +305,35 @@ static always_inline enum room make_room(const struct source *s, struct ptab *ds
 }
 
 /* The pools can give what one mapping needs. The path may have changed if they had to evict. */
-static always_inline bool make_pool(u32 guard, bool node, struct ptab *dst, vaddr_t dva, struct ptab_path *p, unsigned *n)
+static always_inline enum reserve make_pool(u32 guard, bool node, struct ptab *dst, vaddr_t dva, struct ptab_path *p, unsigned *n,
+	struct mapdb_work *work)
 {
+	enum reserve r;
+
 	if (likely((!node || nodes.free_count) && *n == 4))
-		return true;
+		return RESERVE_OK;
 	if (node && !nodes.free_count) {
-		if (!mapdb_reserve_node(guard))
-			return false;
+		r = mapdb_reserve_node(guard, &work->budget);
+		if (r != RESERVE_OK)
+			return r;
 		*n = ptab_walk(dst, dva, p);
 	}
 	if (*n == 4)
-		return true;
+		return RESERVE_OK;
 	if (tables.free_count < TABLES_PER_MAP) {
-		if (!mapdb_reserve_tables(TABLES_PER_MAP, guard))
-			return false;
+		r = mapdb_reserve_tables(TABLES_PER_MAP, guard, &work->budget);
+		if (r != RESERVE_OK)
+			return r;
 		*n = ptab_walk(dst, dva, p);
 	}
 	ptab_extend(dst, dva, p, *n, 4);
-	return true;
+	return RESERVE_OK;
 }
 
 static always_inline enum mapdb_result map_page(const struct source *s, struct ptab *dst, vaddr_t dva, unsigned rights,
 	struct mapdb_work *work)
 {
+	enum reserve r;
 	struct ptab_path p;
 	unsigned n;
 	u32 node, e;
@@ -348,8 +354,9 @@ static always_inline enum mapdb_result map_page(const struct source *s, struct p
 	}
 	if (s->node && nodes.node[s->node].depth >= MAPDB_MAX_DEPTH)
 		return MAPDB_DENIED;
-	if (unlikely(!make_pool(s->node, true, dst, dva, &p, &n)))
-		return MAPDB_NO_POOL;
+	r = make_pool(s->node, true, dst, dva, &p, &n, work);
+	if (unlikely(r != RESERVE_OK))
+		return r == RESERVE_MORE ? MAPDB_MORE : MAPDB_NO_POOL;
 	pte = pte_make(s->pfn, rights, s->bits);
 	if (hardware_w(dst, s->pfn, rights)) {
 		ptab_enable_path(dst, &p, 4);
@@ -373,6 +380,7 @@ static enum mapdb_result grant_page(const struct ptab_leaf *s, struct ptab *dst,
 	struct source source = { .pfn = s->pfn, .node = s->node, .bits = *s->pte & PTE_UNCACHED };
 	struct map_node *nd = &nodes.node[s->node];
 	struct ptab_path p;
+	enum reserve r;
 	unsigned n;
 	u64 pte;
 
@@ -394,8 +402,9 @@ static enum mapdb_result grant_page(const struct ptab_leaf *s, struct ptab *dst,
 	/* The node's own rights last, with the move: they say whether there is still something to do. */
 	if (s->rights & ~rights && !subtree_revoke(s->node, s->rights & ~rights, false, work))
 		return MAPDB_MORE;
-	if (unlikely(!make_pool(s->node, false, dst, dva, &p, &n)))
-		return MAPDB_NO_POOL;
+	r = make_pool(s->node, false, dst, dva, &p, &n, work);
+	if (unlikely(r != RESERVE_OK))
+		return r == RESERVE_MORE ? MAPDB_MORE : MAPDB_NO_POOL;
 	nd->refs |= (u16)pte_refs(*s->pte);
 	pte = pte_make(s->pfn, rights, source.bits);
 	if (hardware_w(dst, s->pfn, rights)) {

@@ -13,6 +13,9 @@
 /* Freed at a time, so that the hand's way and the TLB flush are shared. */
 #define NODE_BATCH      8
 #define TABLE_BATCH     4
+/* Looked at for one unit of the budget. */
+#define NODE_STEPS      32
+#define TABLE_STEPS     2
 /* A table whose mappings have more descendants than that is spared while there are others. */
 #define SUBTREE_LIMIT   1024
 
@@ -78,18 +81,43 @@ static void node_sweep(u32 steps, bool leaves, u32 guard, u32 recent, u32 want)
 	}
 }
 
-bool mapdb_reserve_node(u32 guard)
+/* A search takes rounds: for each protected number one that spares what is in use, then one that does not. It is interrupted when
+ * the budget is used up, and goes on with the next call, whoever makes it. */
+struct search {
+	u32 round, steps;
+};
+
+#define ROUNDS          (2 * ARRAY_SIZE(protected_numbers))
+
+/* The search's next piece of `steps` steps; a first round over `all` is two turns, because of the second chance. False: all
+ * rounds are over. */
+static bool search_piece(struct search *s, u32 steps, u64 all)
 {
+	if (s->steps >= (s->round % 2 ? all : 2 * all)) {
+		s->round++;
+		s->steps = 0;
+	}
+	if (s->round == ROUNDS)
+		return false;
+	s->steps += steps;
+	return true;
+}
+
+enum reserve mapdb_reserve_node(u32 guard, unsigned *budget)
+{
+	static struct search s;
 	u32 want = nodes.count / 16 < NODE_BATCH ? nodes.count / 16 + 1 : NODE_BATCH;
 
-	if (nodes.free_count)
-		return true;
-	for (unsigned i = 0; i < ARRAY_SIZE(protected_numbers) && !nodes.free_count; i++) {
-		node_sweep(2 * nodes.fresh, true, guard, protected_numbers[i], want);
-		if (!nodes.free_count)
-			node_sweep(nodes.fresh, false, guard, protected_numbers[i], want);
+	while (!nodes.free_count) {
+		if (!*budget)
+			return RESERVE_MORE;
+		--*budget;
+		if (!search_piece(&s, NODE_STEPS, nodes.fresh))
+			break;
+		node_sweep(NODE_STEPS, s.round % 2 == 0, guard, protected_numbers[s.round / 2], want);
 	}
-	return nodes.free_count;
+	s = (struct search){ 0 };
+	return nodes.free_count ? RESERVE_OK : RESERVE_NONE;
 }
 
 /* ---- Tables ---- */
@@ -157,18 +185,20 @@ static void table_sweep(u32 steps, bool unused, u32 guard, u32 recent, u32 want)
 	}
 }
 
-bool mapdb_reserve_tables(u32 need, u32 guard)
+enum reserve mapdb_reserve_tables(u32 need, u32 guard, unsigned *budget)
 {
-	u32 want = need + TABLE_BATCH;
+	static struct search s;
 
-	if (tables.free_count >= need)
-		return true;
-	for (unsigned i = 0; i < ARRAY_SIZE(protected_numbers) && tables.free_count < need; i++) {
-		table_sweep(2 * tables.fresh, true, guard, protected_numbers[i], want);
-		if (tables.free_count < need)
-			table_sweep(2 * tables.fresh, false, guard, protected_numbers[i], want);
+	while (tables.free_count < need) {
+		if (!*budget)
+			return RESERVE_MORE;
+		--*budget;
+		if (!search_piece(&s, TABLE_STEPS, 2ul * tables.fresh))
+			break;
+		table_sweep(TABLE_STEPS, s.round % 2 == 0, guard, protected_numbers[s.round / 2], need + TABLE_BATCH);
 	}
-	return tables.free_count >= need;
+	s = (struct search){ 0 };
+	return tables.free_count >= need ? RESERVE_OK : RESERVE_NONE;
 }
 
 /* ---- Chaos ---- */

@@ -246,8 +246,10 @@ bool mapdb_remove_subtree(u32 n, bool keep, struct mapdb_work *work);
 
 /* ---- mapdb_evict.c ---- */
 
-/* See to a free node, or to `need` free tables; `guard` (0: none) is a node that must not go. False: cannot. */
-bool mapdb_reserve_node(u32 guard);
-bool mapdb_reserve_tables(u32 need, u32 guard);
+/* See to a free node, or to `need` free tables; `guard` (0: none) is a node that must not go. NONE: there is nothing that may
+ * go. MORE: the budget is used up; the next call goes on with the search. */
+enum reserve { RESERVE_NONE, RESERVE_OK, RESERVE_MORE };
+enum reserve mapdb_reserve_node(u32 guard, unsigned *budget);
+enum reserve mapdb_reserve_tables(u32 need, u32 guard, unsigned *budget);
 
 #endif

@@ -66,7 +66,9 @@ static void root_alloc(struct ptab *pt)
 
 int ptab_make_root(struct ptab *pt)
 {
-	if (!mapdb_reserve_tables(1, 0))
+	unsigned unlimited = MAPDB_UNLIMITED;
+
+	if (mapdb_reserve_tables(1, 0, &unlimited) != RESERVE_OK)
 		return -1;
 	root_alloc(pt);
 	return 0;
@@ -267,10 +269,10 @@ enum ptab_fault ptab_write_fault(struct ptab *pt, vaddr_t va, pfn_t *pfn)
 static u64 window_leaf(struct ptab *pt, vaddr_t va, paddr_t pa, u64 size, u64 bits)
 {
 	bool large = !((va | pa) & (LARGE_SIZE - 1)) && size >= LARGE_SIZE;
+	unsigned n, levels, unlimited = MAPDB_UNLIMITED;
 	struct ptab_path p;
-	unsigned n, levels;
 
-	if (!mapdb_reserve_tables(TABLES_PER_MAP, 0))
+	if (mapdb_reserve_tables(TABLES_PER_MAP, 0, &unlimited) != RESERVE_OK)
 		return 0;
 	n = ptab_walk(pt, va, &p);
 	if (n >= 3 && (*p.e[n - 1] & PTE_P))

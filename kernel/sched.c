@@ -279,8 +279,10 @@ static bool dispatch(struct thread *t)
 static void idle(void)
 {
 	arch_leave_space();
-	if (space_reap() || ipc_sweep())
+	if (space_reap() || ipc_sweep()) {
+		arch_preemption_window();
 		return;
+	}
 	sched_set_timer();
 	if (!cpu->resched) {
 		u64 begin = rdtsc();
@@ -352,6 +354,12 @@ static rare void shorten_quantum(void)
 		cpu->quantum_end = end;
 }
 
+/* Than the current thread, which is in the kernel for somebody else's sake. */
+static rare bool more_urgent(void)
+{
+	return sched_ready_top > (cpu->current && running ? (int)sched_prio(cpu->current) : -1);
+}
+
 void schedule(void)
 {
 	struct thread *t, *urgent = NULL;
@@ -365,6 +373,12 @@ void schedule(void)
 			ipc_sweep();
 		}
 		chaos_step();
+		if (unlikely(ipc_orphans != NULL)) {
+			ipc_release_piece();
+			arch_preemption_window();
+			if (ipc_orphans && !more_urgent())
+				continue;
+		}
 		if (current_continues())
 			break;
 		leave_current(false);
@@ -382,7 +396,7 @@ void schedule(void)
 	}
 	if (unlikely(urgent != NULL))
 		shorten_quantum();
-	cpu->resched = chaos_state != 0;
+	cpu->resched = chaos_state != 0 || unlikely(ipc_orphans != NULL);
 	arch_sync_tlb();
 	sched_set_timer();
 }

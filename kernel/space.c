@@ -13,7 +13,7 @@
 #include "kernel/x86/percpu.h"
 #include <l4/framecontrol.h>
 
-#define REAP_PIECE      64              /* mapping nodes in one piece of destruction */
+#define REAP_PIECE      16              /* mapping nodes in one piece of destruction */
 
 static struct space *space_tab[L4_MAX_SPACES];
 static struct space *dying;

@@ -262,19 +262,26 @@ static u64 info_state(const struct thread *d)
 	return v;
 }
 
+#define INFO_PIECE      256             /* numbers looked at before interrupts have their turn */
+
 /* Extension (l4/threadinfo.h). rdi: number; finds the first existing thread at or above it. */
 void sys_thread_info(struct thread *t, struct regs *f)
 {
 	u64 *mr = t->utcb->mr;
 	struct wants w = { 0 };
 	struct thread *d = NULL;
-	u64 no;
+	u64 no, looked = 0;
 
 	if (!syscall_privileged(t)) {
 		syscall_fail(t, f, L4_ERR_NO_PRIVILEGE);
 		return;
 	}
 	for (no = f->rdi; no < 1ul << L4_THREAD_BITS; no++) {
+		if (unlikely(++looked > INFO_PIECE)) {
+			f->rdi = no;            /* the call is made again from here; nothing is promised of rdi */
+			f->rip -= 2;
+			return;
+		}
 		d = thread_at((u32)no);
 		if (!d)
 			no |= L4_TABLE_PER_PAGE - 1;

@@ -47,7 +47,7 @@ struct thread {
 	struct thread *ready_next, *ready_prev;
 	struct thread *senders;         /* queued for this thread: circular, oldest first */
 	struct thread *send_next, *send_prev;
-	struct thread *send_to;         /* in whose queue this thread is */
+	struct thread *send_to;         /* in whose queue this thread is, or was when that one went (ipc_release_senders) */
 
 	struct thread *park_next;       /* next in the hash chain of waiters */
 	u64 park_key;                   /* event word it waits for */
@@ -59,7 +59,8 @@ struct thread {
 	u32 pins;                       /* released waiters of its objects that have not retried yet */
 	u32 *pinned;                    /* the pin count that this released thread holds, or NULL */
 	u32 wait_next, wait_prev;       /* queue for the ticket: thread numbers, 0: none */
-	u64 wait_at;                    /* instruction at which it began to wait, 0: not known yet */
+	u32 wait_at;                    /* instruction at which it began to wait (a hash of it), 0: not known yet */
+	u32 scan;                       /* number of a thread in its own queue: those up to it are not local; see next_local */
 	u64 quantum_left;               /* TSC ticks of its time slice */
 	u32 unmap_node, unmap_serial;   /* struct mapdb_work of a page whose Unmap was preempted; 0: from its start */
 };

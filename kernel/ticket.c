@@ -36,9 +36,10 @@ struct thread *ticket_urgent;
 u32 ticket_open;
 u32 ticket_held_count;                 /* things that the first of the queue holds */
 
-static u64 where(const struct thread *t)
+/* The instruction at which t stands, folded; 0: its TCB is not here. */
+static u32 where(const struct thread *t)
 {
-	return t->tcb ? t->tcb->frame.rip : 0;
+	return t->tcb ? (u32)(t->tcb->frame.rip ^ t->tcb->frame.rip >> 32) | 1u << 31 : 0;
 }
 
 static void begin_holding(void)
@@ -134,7 +135,7 @@ static struct thread *holder(void)
 
 void ticket_join(struct thread *t)
 {
-	u64 at = where(t);
+	u32 at = where(t);
 
 	if (t->flags & TF_WAITING) {
 		if (!at || !t->wait_at || at == t->wait_at) {

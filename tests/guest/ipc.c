@@ -535,6 +535,55 @@ static void error_tag(void)
 	EXPECT_EQ(L4_TypedWords(tag), 0);
 }
 
+/* Who waits to send to a thread that is deleted gets the error, and no message of theirs reaches the next thread of that number. */
+static volatile word refused, strays;
+static L4_ThreadId_t doomed;
+
+static void send_to_doomed(void *arg)
+{
+	L4_MsgTag_t tag;
+
+	(void)arg;
+	tag = test_send(doomed, 5, 5, L4_Never);
+	if (L4_IpcFailed(tag) && IPC_CODE(L4_ErrorCode()) == L4_IPC_NON_EXISTING)
+		(void)__atomic_fetch_add(&refused, 1, __ATOMIC_RELAXED);
+}
+
+static void receive_strays(void *arg)
+{
+	L4_ThreadId_t from;
+
+	(void)arg;
+	while (L4_IpcSucceeded(L4_Wait_Timeout(L4_TimePeriod(20 * MS), &from)))
+		strays++;
+	finished = 1;
+}
+
+static void senders_of_the_dead(void)
+{
+	enum { N = 100 };
+	static L4_ThreadId_t tid[N];
+	L4_ThreadId_t next;
+	unsigned int slot = test_new_slot();
+
+	refused = strays = finished = 0;
+	doomed = test_thread_inactive(L4_Myself());
+	for (word i = 0; i < N; i++)
+		tid[i] = test_thread(send_to_doomed, 0);
+	for (word i = 0; i < N; i++)
+		test_wait_state(tid[i], L4_SCHEDRESULT_PENDING_SEND);
+	test_delete(doomed);
+	next = L4_GlobalId(L4_ThreadNo(doomed), L4_Version(doomed) + 1);
+	EXPECT_EQ(L4_ThreadControl(next, L4_Myself(), L4_Myself(), L4_Pager(), test_utcb(slot)), 1);
+	test_start(next, receive_strays, 0);
+	test_wait_flag(&finished, 1);
+	test_wait_flag(&refused, N);
+	EXPECT_EQ(strays, 0);
+	test_delete(next);
+	for (word i = 0; i < N; i++)
+		test_delete(tid[i]);
+}
+
 const struct test tests[] = {
 	{ .name = "impossible tags", .run = impossible_tags },
 	{ .name = "impossible time-outs", .run = impossible_timeouts },
@@ -542,6 +591,7 @@ const struct test tests[] = {
 	{ .name = "no send and no receive", .run = nothing_at_all },
 	{ .name = "propagation without the right to it", .run = false_propagation },
 	{ .name = "receive from a deleted thread", .run = receive_from_deleted },
+	{ .name = "senders to a deleted thread, and its number's next owner", .run = senders_of_the_dead },
 	{ .name = "tag of an error", .run = error_tag },
 	{ .name = "0 to 63 words within a space", .run = words_within_space },
 	{ .name = "0 to 63 words between spaces", .run = words_between_spaces },
