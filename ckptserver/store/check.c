@@ -21,12 +21,13 @@ struct walk {
 	struct store *st;
 	struct store_check *c;
 	struct overlay *o;
-	uint32_t client;                /* UINT32_MAX: directory; UINT32_MAX - 1: map, first pass; - 2: second */
+	uint32_t client;                /* or what is walked else: STORE_CHECK_*, WALK_* */
 	uint64_t pages;
 };
-#define WALK_DIRECTORY  UINT32_MAX
-#define WALK_MAP        (UINT32_MAX - 1)
-#define WALK_COMPARE    (UINT32_MAX - 2)
+#define WALK_DIRECTORY  STORE_CHECK_DIRECTORY
+#define WALK_MAP        STORE_CHECK_MAP
+#define WALK_DELTA      STORE_CHECK_DELTA
+#define WALK_COMPARE    (UINT32_MAX - 3)        /* the map once more */
 
 static void problem(struct walk *w, const char *what, uint64_t vpn, uint64_t block)
 {
@@ -176,7 +177,7 @@ static void check_records(struct walk *w)
 		uint64_t vpn = r->key & (STORE_VPN_END - 1);
 		uint8_t *page;
 
-		w->client = kind_of(r) == FMT_RECORD_PAGE ? (uint32_t)(r->key >> FMT_RECORD_CLIENT_SHIFT) : WALK_MAP;
+		w->client = kind_of(r) == FMT_RECORD_PAGE ? (uint32_t)(r->key >> FMT_RECORD_CLIENT_SHIFT) : WALK_DELTA;
 		if (kind_of(r) == FMT_RECORD_UNUSED && ref.block >= FMT_DATA_START && ref.block < w->st->blocks) {
 			if (reach(w, 0, ref.block))
 				w->c->replaced++;
@@ -361,7 +362,9 @@ int store_check(struct store *st, uint64_t generation, struct store_check *c)
 	c->clients = c->pages = c->index_blocks = c->map_blocks = c->table_blocks = c->errors = c->leaked = 0;
 	c->delta_blocks = c->replaced = 0;
 	memset(c->bitmap, 0, st->regions * FMT_BLOCK);
+	w.client = WALK_DELTA;
 	check_chain(&w, g);
+	w.client = WALK_DIRECTORY;
 	check_table(&w, g->table);
 	walk(&w, &g->clients, 0);
 	if (c->index_blocks != g->index_blocks)
@@ -371,6 +374,7 @@ int store_check(struct store *st, uint64_t generation, struct store_check *c)
 	walk(&w, &g->map, 0);
 	if (o.lost)
 		return STORE_DAMAGED;   /* nobody knows what else is used */
+	w.client = WALK_DELTA;
 	if (g->delta.block)
 		check_outside(&w, g);
 	w.client = WALK_COMPARE;

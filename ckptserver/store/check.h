@@ -9,13 +9,18 @@
 
 #define STORE_CHECK_DEPTH       41u             /* blocks of scratch: a path, and the records of a delta */
 
+/* Instead of a client, where an error is: */
+#define STORE_CHECK_DIRECTORY   UINT32_MAX              /* client directory, generation table */
+#define STORE_CHECK_MAP         (UINT32_MAX - 1)        /* allocation map */
+#define STORE_CHECK_DELTA       (UINT32_MAX - 2)        /* delta blocks, and what they say */
+
 struct store_check {
 	/* Filled in by the caller. */
 	uint8_t *bitmap;                /* one bit per block of the store, rounded up to 4096 bytes */
 	uint8_t *scratch;               /* STORE_CHECK_DEPTH blocks, 4 KiB-aligned */
 	/* Called for each intact page; may be NULL. */
 	void   (*page)(struct store_check *, uint32_t client, uint64_t vpn, uint64_t block, const void *content);
-	/* Called for each error found, with the block concerned; may be NULL. */
+	/* Called for each error found, with the block concerned; may be NULL. `client` may be STORE_CHECK_*. */
 	void   (*problem)(struct store_check *, const char *what, uint32_t client, uint64_t vpn, uint64_t block);
 	void    *owner;
 	/* Results. */

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  * The checkpoint store: set-up, the calls of store.h, and store_work. To read on: index.c (how a page is
- * found), change.c and alloc.c (how it gets a new place), commit.c (how that becomes durable), recover.c (how it
- * is found again), format.h (what is on the disk).
+ * found), change.c and alloc.c (how it gets a new place), delta.c (where small changes go), commit.c (how that becomes
+ * durable), recover.c (how it is found again), format.h (what is on the disk).
  *
  * Invariants. Tests and comments refer to them by number.
  *  (1) A generation is durable from the completion of the flush after its superblock; every block it reaches
  *      was durable (written, completed, then flushed) before that superblock was submitted.
- *  (2) No block that is marked in the map of a kept generation, or taken by its delta, is ever written. Kept are: all that the two
- *      superblocks on the disk name, themselves or in their tables, and, from the submission of a superblock, the
- *      generation in it: nothing is changed until that one is known to be durable.
+ *  (2) No block that is marked in the map of a kept generation, or taken by its delta, is ever written. Kept are: all
+ *      that the two superblocks on the disk name, themselves or in their tables, and, from the submission of a
+ *      superblock, the generation in it: nothing is changed until that one is known to be durable.
  *  (3) A superblock is written only to the slot that does not hold the last durable generation. Until one is known
  *      to be durable, every try writes the same content to the same slot.
  *  (4) Two writes to the same block are never under way at once.

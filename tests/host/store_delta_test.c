@@ -524,9 +524,9 @@ static uint64_t named_block;
 static void on_problem(struct store_check *c, const char *what, uint32_t client, uint64_t vpn, uint64_t block)
 {
 	(void)c;
-	(void)client;
 	(void)vpn;
 	if (!named) {
+		assert_int_equal(client, STORE_CHECK_DELTA);
 		named = what;
 		named_block = block;
 	}

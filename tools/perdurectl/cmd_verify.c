@@ -54,9 +54,11 @@ static void on_page(struct store_check *c, uint32_t client, uint64_t vpn, uint64
 
 static const char *part_name(uint32_t client, char text[32])
 {
-	if (client == UINT32_MAX)
+	if (client == STORE_CHECK_DIRECTORY)
 		return "client directory";
-	if (client > STORE_CLIENTS)
+	if (client == STORE_CHECK_DELTA)
+		return "delta";
+	if (client == STORE_CHECK_MAP)
 		return "allocation map";
 	snprintf(text, 32, client ? "space %u" : "kernel objects", client);
 	return text;
@@ -97,7 +99,7 @@ static uint64_t check(struct world *w, const struct fmt_generation *g, struct ve
 	store_check(w->st, g->generation, &c);
 	bar_clear(v);
 	if (c.leaked)
-		on_problem(&c, "blocks are marked as used and are not", UINT32_MAX - 1, c.leaked, 0);
+		on_problem(&c, "blocks are marked as used and are not", STORE_CHECK_MAP, c.leaked, 0);
 	if (!v->json)
 		printf("generation %" PRIu64 ": %" PRIu64 " clients, %" PRIu64 " pages, %" PRIu64 " index, %" PRIu64
 		       " map blocks: %s\n", g->generation, c.clients, c.pages, c.index_blocks, c.map_blocks,
