@@ -246,7 +246,7 @@ static void drop_check(void)
 	}
 	(void)listed(0);
 	REQUIRE_EQ(L4_CheckpointList(list, 1, &n), L4_CKPT_OK);
-	EXPECT_LE(n, 3);                                /* two, and one more while a commit is under way */
+	EXPECT_LE(n, 5);        /* two, one more while a commit is under way, and two that the newer ones share blocks with */
 	EXPECT_GE(list[0].generation, newest);
 	EXPECT_EQ(L4_CheckpointKeep(before, 0), L4_CKPT_OK);
 	EXPECT_EQ(L4_CheckpointDrop(0, ~0ul, &n), L4_CKPT_OK);

@@ -127,6 +127,7 @@ static void generation_json(const struct fmt_generation *g)
 	json_number("boot", g->boot);
 	json_bool("named", g->flags & FMT_GEN_NAMED);
 	json_bool("pinned", g->flags & FMT_GEN_PINNED);
+	json_bool("spare", g->flags & FMT_GEN_SPARE);
 	json_string("name", name);
 	json_number("used", g->used);
 	json_number("freed", g->freed);
@@ -151,7 +152,7 @@ static void generation_text(const struct fmt_generation *g, bool newest)
 		strftime(taken, sizeof taken, "%Y-%m-%d %H:%M:%S", &tm);
 	printf("%c %10" PRIu64 " %10" PRIu64 " %6" PRIu64 "  %-19s %16s %12.1f %.*s%s\n", newest ? '*' : ' ', g->generation,
 	       g->parent, g->boot, taken, clock, (double)g->used / 256, (int)sizeof g->name, g->name,
-	       g->flags & FMT_GEN_PINNED ? " (pinned)" : "");
+	       g->flags & FMT_GEN_PINNED ? " (pinned)" : g->flags & FMT_GEN_SPARE ? " (spare)" : "");
 }
 
 int cmd_list(const struct options *o)
