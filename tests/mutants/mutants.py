@@ -4,7 +4,7 @@
     Mutant("what is wrong", "file", [("text", "replacement"), ...], ["killer", ...])
 
 A text must occur once in the file; how it is broken into lines and indented does not matter. Killers are in the order in
-which they are tried, cheapest first: `host/NAME`, a program of host tests; `guest/SUITE@VARIANT`, a job of tests/run; a list,
+which they are tried, cheapest first: `host/NAME ARGUMENT...`, a program of host tests; `guest/SUITE@VARIANT`, a job of tests/run; a list,
 a command with its arguments. quick=True: also in the short list that `make test` runs, in which all are anyway whose first
 killer is a host test that takes a second or two.
 
@@ -17,7 +17,7 @@ POWERCUT = ["tests/powercut", "--images", "300", "--boots", "0", "--seconds", "3
 KILLRESUME = ["tests/killresume", "--kills", "10"]
 
 STORE = ["host/store_test", "host/store_crash_test"]
-CRASH = ["host/store_crash_test"]
+CRASH = ["host/store_states_test --states 8000", "host/store_crash_test"]
 GENS = ["host/store_gens_test"] + CRASH
 BASIC, SEAMS, EVICTED = "guest/persist_basic@release", "guest/persist_seams@release", "guest/persist_evicted@release"
 DELTA = ["host/store_delta_test", "host/store_crash_test"]
@@ -198,6 +198,7 @@ MUTANTS = [
              "if (e->state != TS_RECV) return false;")], ["guest/ipc@release", SEAMS]),
     Mutant("receiver waits without its deadline", "kernel/ipc.c",
            [("if (t->tte->deadline != DEADLINE_NEVER) wakeup_set(t, t->tte->deadline);", "")], ["guest/ipc@release"]),
-    Mutant("object evicted while it is needed", "kernel/framectl.c",
-           [("if (t->pins) return L4_FC_BUSY;", "")], ["guest/ipc@debug+chaos"]),
+    Mutant("version of a thread id not looked at", "kernel/thread.h",
+           [("if (unlikely(!t || t->tte->version != tid_version(id) ||", "if (unlikely(!t ||")],
+           ["guest/threadcontrol@release", "guest/ipc@release"]),
 ]
