@@ -104,6 +104,7 @@ TEST_SRC_pager_tasks_test := $(filter-out pager/main.c pager/boot.c pager/reply.
 TEST_SRC_shell_test := apps/shell/parse.c
 STORE_TEST_SRC      := $(call sources,ckptserver/store) tests/host/store_sim.c tests/host/store_help.c
 TEST_SRC_store_test := $(STORE_TEST_SRC)
+TEST_SRC_store_calls_test := $(STORE_TEST_SRC)
 TEST_SRC_store_crash_test := $(STORE_TEST_SRC) tests/host/store_states.c
 HOST_FAST := store_states_test
 TEST_SRC_store_states_test := $(call sources,ckptserver/store) tests/host/store_sim.c tests/host/store_states.c
@@ -262,7 +263,7 @@ $(foreach t,$(HOST_FAST),$(eval $(call fast_test,$t)))
 
 # Coverage: the same tests, with counters in every branch.
 C := build/coverage
-COVERAGE_TESTS := store_test store_gens_test store_crash_test store_states_test cow_test kobj_test gpt_test options_test ckptserver_test
+COVERAGE_TESTS := store_test store_gens_test store_calls_test store_crash_test store_states_test cow_test kobj_test gpt_test options_test ckptserver_test
 COVERAGE_FLAGS := $(filter-out -fsanitize=% -fno-sanitize% -O1,$(HOST_FLAGS)) -O0 --coverage
 $(C)/%.c.o: %.c Makefile
 	$(call say,HOSTCC,$< (coverage))
@@ -274,9 +275,13 @@ $(C)/$1: $(addprefix $(C)/,$(addsuffix .o,tests/host/$1.c $(TEST_SRC_$1)))
 	$(Q)$(HOST_CC) $(COVERAGE_FLAGS) $$^ -lcmocka -o $$@
 endef
 $(foreach t,$(COVERAGE_TESTS),$(eval $(call coverage_test,$t)))
-coverage: $(addprefix $(C)/,$(COVERAGE_TESTS))
+$(C)/fuzz_replay: $(addprefix $(C)/,$(addsuffix .o,tests/host/fuzz_replay.c tests/fuzz/store.c $(FUZZ_SRC_store)))
+	$(call say,HOSTLD,fuzz_replay (coverage))
+	$(Q)$(HOST_CC) $(COVERAGE_FLAGS) $^ -o $@
+coverage: $(addprefix $(C)/,$(COVERAGE_TESTS) fuzz_replay)
 	@find $(C) -name '*.gcda' -delete
-	@for t in $(filter-out %/store_states_test,$^); do STATES=600 $$t > $$t.log 2>&1 || { cat $$t.log; exit 1; }; done
+	@$(C)/fuzz_replay tests/fuzz/corpus/store/* > $(C)/fuzz_replay.log
+	@for t in $(filter-out %/store_states_test %/fuzz_replay,$^); do STATES=600 $$t > $$t.log 2>&1 || { cat $$t.log; exit 1; }; done
 	@$(C)/store_states_test --states 4000 > $(C)/store_states_test.log || { cat $(C)/store_states_test.log; exit 1; }
 	@tests/coverage $(C)
 

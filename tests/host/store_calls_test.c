@@ -1,0 +1,431 @@
+/* SPDX-License-Identifier: BSD-2-Clause
+ * Calls of the checkpoint store that are wrong, come at the wrong time, or meet a device that fails at an unusual place: every one
+ * gets the status that store.h promises, and nothing else happens. Guards ckptserver/store.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <cmocka.h>
+
+#include "format.h"
+#include "store_help.h"
+#include "store_priv.h"
+
+#define SMALL   2048u
+
+static void open_formatted(struct bench *b, struct sim_image *im, uint32_t nodes)
+{
+	sim_image_make(im, SMALL);
+	bench_open(b, im, 1, nodes);
+	assert_int_equal(store_format(b->st, test_uuid, false, &b->mount), STORE_OK);
+	assert_int_equal(do_boot(b), STORE_OK);
+}
+
+static void close_all(struct bench *b, struct sim_image *im)
+{
+	assert_null(b->sim.violation);
+	bench_close(b);
+	sim_image_free(im);
+}
+
+typedef int call(struct store *, struct store_op *);
+
+static int diff_none(struct store *st, struct store_op *op)
+{
+	return store_diff(st, op, 0, 0);
+}
+
+static void test_not_mounted(void **state)
+{
+	static call *const calls[] = { store_lookup, store_read, store_next, store_put, store_remove, store_remove_range,
+				       store_drop_client, store_commit, store_boot, diff_none };
+	static _Alignas(4096) uint8_t page[4096];
+	uint8_t user[STORE_USER_BYTES] = { 0 };
+	struct store_stats stats;
+	struct sim_image im;
+	struct bench b;
+
+	(void)state;
+	sim_image_make(&im, SMALL);
+	bench_open(&b, &im, 1, 64);
+	for (unsigned i = 0; i < sizeof(calls) / sizeof(calls[0]); i++) {
+		struct store_op op = { .buf = page, .client = 16, .end = 10 };
+
+		assert_int_equal(calls[i](b.st, &op), STORE_EINVAL);
+	}
+	assert_int_equal(store_begin(b.st, user), STORE_EINVAL);
+	assert_int_equal(store_keep(b.st, 3), STORE_EINVAL);
+	assert_int_equal(store_name(b.st, 1, "x"), STORE_NO_GENERATION);
+	assert_int_equal(store_drop(b.st, 1), STORE_NO_GENERATION);
+	assert_int_equal(store_reserve(b.st, 1), STORE_FULL);
+	assert_int_equal(store_generations(b.st, NULL, 0), 0);
+	store_stats(b.st, &stats);
+	assert_int_equal(stats.blocks + stats.free, 0);
+	assert_false(store_work(b.st));
+	assert_int_equal(b.sim.writes, 0);
+	close_all(&b, &im);
+}
+
+static void test_bad_arguments(void **state)
+{
+	static call *const calls[] = { store_lookup, store_read, store_next, store_put, store_remove, store_remove_range };
+	static _Alignas(4096) uint8_t page[4096];
+	struct sim_image im;
+	struct bench b;
+
+	(void)state;
+	open_formatted(&b, &im, 64);
+	for (unsigned i = 0; i < sizeof(calls) / sizeof(calls[0]); i++) {
+		struct store_op client = { .buf = page, .client = STORE_CLIENTS, .end = 1 };
+		struct store_op vpn = { .buf = page, .vpn = STORE_VPN_END, .end = STORE_VPN_END + 1 };
+		struct store_op end = { .buf = page, .end = STORE_VPN_END + 1 };
+
+		assert_int_equal(calls[i](b.st, &client), STORE_EINVAL);
+		assert_int_equal(calls[i](b.st, &vpn), STORE_EINVAL);
+		if (calls[i] == store_next || calls[i] == store_remove_range)
+			assert_int_equal(calls[i](b.st, &end), STORE_EINVAL);
+	}
+	struct store_op op = { .client = STORE_CLIENTS };
+	assert_int_equal(store_drop_client(b.st, &op), STORE_EINVAL);
+	op = (struct store_op){ .client = 1, .vpn = 9, .end = 8 };
+	assert_int_equal(store_next(b.st, &op), STORE_EINVAL);
+	op = (struct store_op){ .client = 1, .vpn = 9, .end = 9 };
+	assert_int_equal(store_next(b.st, &op), STORE_END);
+	assert_int_equal(store_keep(b.st, 0), STORE_EINVAL);
+	assert_int_equal(store_keep(b.st, STORE_KEEP_MAX + 1), STORE_EINVAL);
+	op = (struct store_op){ 0 };
+	assert_int_equal(store_diff(b.st, &op, 5, 0), STORE_NO_GENERATION);
+	assert_int_equal(store_diff(b.st, &op, 0, 5), STORE_NO_GENERATION);
+	assert_int_equal(store_reserve(b.st, UINT64_MAX), STORE_FULL);
+	close_all(&b, &im);
+}
+
+static void test_names(void **state)
+{
+	static const char *const bad[] = { "12", "a b", "a/b", "\x7f", "{", "[", "@", "01234567890123456789012345678901" };
+	struct sim_image im;
+	struct bench b;
+
+	(void)state;
+	open_formatted(&b, &im, 64);
+	assert_int_equal(do_put(&b, 16, 1, 7), STORE_OK);
+	assert_int_equal(do_commit(&b, 1), STORE_OK);
+	for (unsigned i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+		assert_int_equal(store_name(b.st, 1, bad[i]), STORE_EINVAL);
+	assert_int_equal(store_name(b.st, 1, "A-Z._az09"), STORE_OK);
+	assert_int_equal(store_name(b.st, 1, ""), STORE_OK);
+	assert_int_equal(store_name(b.st, 1, NULL), STORE_OK);
+	assert_int_equal(store_mount_named(b.st, "nobody", &b.mount), STORE_NO_GENERATION);
+	assert_int_equal(store_mount_named(b.st, "no name", &b.mount), STORE_NO_GENERATION);
+	close_all(&b, &im);
+}
+
+static void test_arenas(void **state)
+{
+	size_t bytes = store_arena_bytes(SMALL, 64);
+	uint8_t *arena = aligned_alloc(4096, (bytes + 8191) & ~(size_t)4095);
+	struct blkdev dev = { .blocks = SMALL };
+	struct store *st;
+
+	(void)state;
+	assert_int_equal(store_init(arena + 64, bytes, &dev, &st), STORE_NOMEM);
+	assert_int_equal(store_init(arena, bytes - 1, &dev, &st), STORE_NOMEM);
+	assert_int_equal(store_init(arena, bytes, &dev, &st), STORE_OK);
+	free(arena);
+}
+
+static void test_commit_at_the_wrong_time(void **state)
+{
+	uint8_t user[STORE_USER_BYTES] = { 0 };
+	struct store_op op = { 0 }, other = { 0 }, boot = { 0 };
+	struct sim_image im;
+	struct bench b;
+
+	(void)state;
+	open_formatted(&b, &im, 64);
+	assert_int_equal(store_commit(b.st, &op), STORE_EINVAL);
+	assert_int_equal(do_put(&b, 16, 1, 7), STORE_OK);
+	assert_int_equal(store_begin(b.st, user), STORE_OK);
+	assert_int_equal(store_commit(b.st, &op), STORE_PENDING);
+	assert_int_equal(store_begin(b.st, user), STORE_EINVAL);
+	assert_int_equal(store_commit(b.st, &other), STORE_EINVAL);
+	while (store_work(b.st))
+		;
+	assert_int_equal(store_begin(b.st, user), STORE_EINVAL);
+	assert_int_equal(store_commit(b.st, &other), STORE_EINVAL);
+	assert_int_equal(store_sync(b.st, &op, STORE_PENDING), STORE_OK);
+	/* The same of boots. */
+	assert_int_equal(store_boot(b.st, &op), STORE_PENDING);
+	assert_int_equal(store_boot(b.st, &boot), STORE_EINVAL);
+	assert_int_equal(store_sync(b.st, &op, STORE_PENDING), STORE_OK);
+	close_all(&b, &im);
+}
+
+/* Submits a put and lets its write fail. */
+static void fail_put(struct bench *b, struct store_op *op)
+{
+	int status = store_put(b->st, op);
+
+	b->sim.fail_at = b->sim.ops + 1;
+	while (status == STORE_PENDING && op->status == STORE_PENDING)
+		if (!store_work(b->st))
+			b->sim.dev.wait(&b->sim.dev);
+	assert_int_equal(op->status, STORE_EIO);
+	assert_true(op->unwritten);
+}
+
+/* A put that failed before the commit began, and one that fails while the commit waits for it. */
+static void test_unwritten(void **state)
+{
+	static _Alignas(4096) uint8_t page[4096];
+	uint8_t user[STORE_USER_BYTES] = { 0 };
+	struct store_op op = { .client = 16, .vpn = 3, .buf = page }, commit = { 0 };
+	struct sim_image im;
+	unsigned unwritten = 0;
+	struct bench b;
+
+	(void)state;
+	open_formatted(&b, &im, 64);
+	model_fill(page, 5);
+	fail_put(&b, &op);
+	assert_int_equal(store_begin(b.st, user), STORE_OK);
+	assert_int_equal(store_sync(b.st, &commit, store_commit(b.st, &commit)), STORE_UNWRITTEN);
+	assert_int_equal(store_generation(b.st), 0);
+	assert_int_equal(store_sync(b.st, &op, store_put(b.st, &op)), STORE_OK);
+	assert_int_equal(store_sync(b.st, &commit, store_commit(b.st, &commit)), STORE_OK);
+	assert_int_equal(store_generation(b.st), 1);
+	assert_int_equal(expect_page(&b, 16, 3, 5), 0);
+
+	/* Its write, or another, fails while the commit waits for all of them. */
+	for (unsigned n = 1; n < 40; n++) {
+		int status;
+
+		model_fill(page, 6);
+		assert_int_equal(store_begin(b.st, user), STORE_OK);
+		assert_int_equal(store_put(b.st, &op), STORE_PENDING);
+		assert_int_equal(store_commit(b.st, &commit), STORE_PENDING);
+		b.sim.fail_at = b.sim.ops + 1 + n % 4;
+		status = store_sync(b.st, &commit, STORE_PENDING);
+		unwritten += status == STORE_UNWRITTEN;
+		assert_true(status == STORE_UNWRITTEN || status == STORE_EIO);
+		if (op.unwritten)
+			assert_int_equal(store_sync(b.st, &op, store_put(b.st, &op)), STORE_OK);
+		assert_int_equal(store_sync(b.st, &commit, store_commit(b.st, &commit)), STORE_OK);
+	}
+	assert_true(unwritten > 0);
+	assert_int_equal(expect_page(&b, 16, 3, 6), 0);
+	assert_int_equal(full_check(&b, NULL, true), 0);
+	close_all(&b, &im);
+}
+
+/* Superblocks that are valid each, but not of one store. */
+static void test_superblock_of_another_store(void **state)
+{
+	static _Alignas(64) struct fmt_super s;
+	struct sim_image im;
+	struct bench b;
+
+	(void)state;
+	open_formatted(&b, &im, 64);
+	for (unsigned g = 1; g <= 2; g++) {
+		assert_int_equal(do_put(&b, 16, 1, g), STORE_OK);
+		assert_int_equal(do_commit(&b, g), STORE_OK);
+	}
+	sim_image_get(&im, FMT_SUPER_BLOCK(1), &s);
+	s.uuid[3] ^= 1;
+	super_seal(&s);
+	sim_image_put(&im, FMT_SUPER_BLOCK(1), &s);
+	assert_int_equal(bench_mount(&b, 0), STORE_OK);
+	assert_int_equal(b.mount.generation, 2);
+	assert_int_equal(b.mount.slots[1].status, STORE_FOREIGN);
+	assert_int_equal(expect_page(&b, 16, 1, 2), 0);
+	s.uuid[3] ^= 1;
+	s.blocks = SMALL - 8;
+	assert_true(s.blocks < STORE_MIN_BLOCKS);
+	super_seal(&s);
+	sim_image_put(&im, FMT_SUPER_BLOCK(1), &s);
+	assert_int_equal(bench_mount(&b, 0), STORE_OK);
+	assert_int_equal(b.mount.slots[1].status, STORE_DAMAGED);
+	close_all(&b, &im);
+}
+
+/* Each field of a superblock that could contradict another, with the right checksum. */
+static void test_superblock_contradicts_itself(void **state)
+{
+	for (unsigned field = 0; field < 5; field++) {
+		static _Alignas(64) struct fmt_super s;
+		struct sim_image im;
+		struct bench b;
+
+		open_formatted(&b, &im, 64);
+		assert_int_equal(do_put(&b, 16, 1, 1), STORE_OK);
+		assert_int_equal(do_commit(&b, 1), STORE_OK);
+		sim_image_get(&im, FMT_SUPER_BLOCK(1), &s);
+		s.version = field == 0 ? 0 : s.version;
+		s.block_size = field == 1 ? 512 : s.block_size;
+		s.slot = field == 2 ? 0 : s.slot;
+		s.generation += field == 3;
+		s.blocks = field == 4 ? STORE_MIN_BLOCKS - 1 : s.blocks;
+		super_seal(&s);
+		sim_image_put(&im, FMT_SUPER_BLOCK(1), &s);
+		assert_int_equal(bench_mount(&b, 0), STORE_OK);
+		assert_int_equal(b.mount.slots[1].status, STORE_DAMAGED);
+		assert_int_equal(b.mount.generation, 0);
+		close_all(&b, &im);
+	}
+	(void)state;
+}
+
+/* The n-th operation of formatting by force fails, for every n. */
+static void test_format_fails(void **state)
+{
+	unsigned failed = 0;
+
+	(void)state;
+	for (unsigned n = 1; n < 90; n++) {
+		struct sim_image im;
+		struct bench b;
+		int status;
+
+		open_formatted(&b, &im, 64);
+		assert_int_equal(do_commit(&b, 1), STORE_OK);
+		b.sim.fail_reads = true;
+		b.sim.fail_at = b.sim.ops + n;
+		status = store_format(b.st, test_uuid, true, &b.mount);
+		failed += status != STORE_OK;
+		b.sim.fail_at = 0;
+		assert_true(status == STORE_OK || status == STORE_EIO);
+		if (status != STORE_OK)
+			assert_int_equal(store_format(b.st, test_uuid, true, &b.mount), STORE_OK);
+		assert_int_equal(b.mount.generation, 0);
+		close_all(&b, &im);
+	}
+	assert_true(failed >= 33);      /* every write and flush */
+}
+
+/* The check reports what cannot be read, and what is not there to be checked. */
+static void test_check_reports(void **state)
+{
+	static _Alignas(4096) uint8_t scratch[STORE_CHECK_DEPTH * 4096], bitmap[SMALL / 8 + 4096];
+	struct store_check c = { .bitmap = bitmap, .scratch = scratch };
+	struct sim_image im;
+	struct bench b;
+	uint64_t n;
+
+	(void)state;
+	open_formatted(&b, &im, 64);
+	for (unsigned g = 1; g <= 3; g++) {
+		assert_int_equal(do_put(&b, 16, g, g), STORE_OK);
+		assert_int_equal(do_commit(&b, g), STORE_OK);
+	}
+	assert_int_equal(store_check(b.st, 77, &c), STORE_NO_GENERATION);
+	assert_int_equal(store_check(b.st, 0, &c), STORE_OK);
+	b.sim.fail_reads = true;
+	for (n = 1; ; n++) {
+		b.sim.failed = 0;
+		b.sim.fail_at = b.sim.ops + n;
+		if (store_check(b.st, 0, &c) == STORE_OK)
+			break;
+		assert_true(c.errors > 0);
+	}
+	assert_true(n > 6 && !b.sim.failed);
+	close_all(&b, &im);
+}
+
+/* Many reads with the smallest cache, while dirty nodes fill it: those that find no node wait, and all end. */
+static void test_starved_reads(void **state)
+{
+	enum { READS = 40 };
+	static _Alignas(4096) uint8_t pages[READS][4096], page[4096];
+	struct store_op put[120], read[READS];
+	struct sim_image im;
+	unsigned pending = 1;
+	struct bench b;
+
+	(void)state;
+	open_formatted(&b, &im, 64);
+	for (unsigned i = 0; i < READS; i++)
+		assert_int_equal(do_put(&b, 17, (uint64_t)i << 24, 1 + i), STORE_OK);
+	assert_int_equal(do_commit(&b, 1), STORE_OK);
+	assert_int_equal(bench_mount(&b, 0), STORE_OK);
+	memset(put, 0, sizeof(put));
+	memset(read, 0, sizeof(read));
+	model_fill(page, 99);
+	for (unsigned i = 0; i < 120; i++) {
+		put[i] = (struct store_op){ .client = 18, .vpn = (uint64_t)i << 24, .buf = page };
+		if (store_put(b.st, &put[i]) == STORE_PENDING)
+			store_work(b.st);
+	}
+	for (unsigned i = 0; i < READS; i++) {
+		read[i] = (struct store_op){ .client = 17, .vpn = (uint64_t)i << 24, .buf = pages[i] };
+		store_read(b.st, &read[i]);
+	}
+	for (unsigned spins = 0; pending && spins < 1000000; spins++) {
+		pending = 0;
+		for (unsigned i = 0; i < 120; i++)
+			pending += put[i].status == STORE_PENDING;
+		for (unsigned i = 0; i < READS; i++)
+			pending += read[i].status == STORE_PENDING;
+		if (!store_work(b.st) && b.sim.pending_count)
+			b.sim.dev.wait(&b.sim.dev);
+	}
+	assert_int_equal(pending, 0);
+	for (unsigned i = 0; i < READS; i++) {
+		model_fill(page, 1 + i);
+		assert_int_equal(read[i].status, STORE_OK);
+		assert_memory_equal(pages[i], page, 4096);
+	}
+	assert_int_equal(do_commit(&b, 2), STORE_OK);
+	assert_int_equal(full_check(&b, NULL, true), 0);
+	close_all(&b, &im);
+}
+
+/* Foreign content far behind, or content of ours without superblocks. */
+static void test_probe(void **state)
+{
+	static const uint64_t magic[] = { FMT_SUPER_MAGIC, FMT_BOOT_MAGIC, 0x1234 };
+	uint8_t page[4096] = { 0 };
+
+	(void)state;
+	for (unsigned i = 0; i < 3; i++) {
+		struct sim_image im;
+		struct bench b;
+
+		sim_image_make(&im, SMALL);
+		memcpy(page, &magic[i], 8);
+		sim_image_put(&im, 28, page);
+		bench_open(&b, &im, 1, 64);
+		assert_int_equal(bench_mount(&b, 0), i < 2 ? STORE_DEAD : STORE_FOREIGN);
+		b.sim.fail_reads = true;
+		for (unsigned n = 1; n < 30; n++) {
+			b.sim.fail_at = b.sim.ops + n;
+			assert_int_not_equal(bench_mount(&b, 0), STORE_OK);
+			assert_int_not_equal(b.status, STORE_EMPTY);
+		}
+		close_all(&b, &im);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_not_mounted),
+		cmocka_unit_test(test_bad_arguments),
+		cmocka_unit_test(test_names),
+		cmocka_unit_test(test_arenas),
+		cmocka_unit_test(test_commit_at_the_wrong_time),
+		cmocka_unit_test(test_unwritten),
+		cmocka_unit_test(test_superblock_of_another_store),
+		cmocka_unit_test(test_superblock_contradicts_itself),
+		cmocka_unit_test(test_format_fails),
+		cmocka_unit_test(test_check_reports),
+		cmocka_unit_test(test_starved_reads),
+		cmocka_unit_test(test_probe),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
