@@ -19,19 +19,13 @@ void op_finish(struct store_op *op, int status)
 		op->done(op);
 }
 
-void change_queue(struct store *st, struct store_op *op, bool front)
+void change_queue(struct store *st, struct store_op *op)
 {
 	op->waiting = true;
 	op->status = STORE_PENDING;
-	op->link = front ? st->queue : NULL;
-	if (front) {
-		if (!st->queue)
-			st->queue_end = &op->link;
-		st->queue = op;
-	} else {
-		*st->queue_end = op;
-		st->queue_end = &op->link;
-	}
+	op->link = NULL;
+	*st->queue_end = op;
+	st->queue_end = &op->link;
 }
 
 /* What a change of (client, vpn) needs of the index. */
@@ -317,9 +311,7 @@ int change_run(struct store *st, struct store_op *op, struct node **wait)
 		return run_remove(st, op, wait);
 	case OP_RANGE:
 		return run_range(st, op, wait);
-	case OP_DROP:
-		return run_drop(st, op, wait);
 	default:
-		return STORE_EINVAL;
+		return run_drop(st, op, wait);
 	}
 }

@@ -293,7 +293,7 @@ static int change(struct store *st, struct store_op *op)
 {
 	int status;
 
-	change_queue(st, op, false);
+	change_queue(st, op);
 	if (st->queue != op || !queue_runs(st))
 		return STORE_PENDING;
 	status = queue_step(st);
@@ -370,7 +370,7 @@ int store_commit(struct store *st, struct store_op *op)
 		return STORE_EINVAL;
 	st->begun = false;
 	st->commit_queued = true;
-	change_queue(st, op, false);
+	change_queue(st, op);
 	queue_after_commit(st);
 	return STORE_PENDING;
 }

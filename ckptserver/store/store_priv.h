@@ -408,7 +408,7 @@ bool     shed_step(struct store *st);                   /* true: there is more t
 
 /* ---- change.c ---- */
 int      change_run(struct store *st, struct store_op *op, struct node **wait);
-void     change_queue(struct store *st, struct store_op *op, bool front);
+void     change_queue(struct store *st, struct store_op *op);   /* behind all others */
 void     op_finish(struct store_op *op, int status);
 
 int      change_prepare(struct store *st, uint32_t client, uint64_t vpn, uint64_t *bad, uint32_t *need,

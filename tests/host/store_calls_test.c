@@ -17,12 +17,17 @@
 
 #define SMALL   2048u
 
-static void open_formatted(struct bench *b, struct sim_image *im, uint32_t nodes)
+static void open_sized(struct bench *b, struct sim_image *im, uint64_t blocks, uint32_t nodes)
 {
-	sim_image_make(im, SMALL);
+	sim_image_make(im, blocks);
 	bench_open(b, im, 1, nodes);
 	assert_int_equal(store_format(b->st, test_uuid, false, &b->mount), STORE_OK);
 	assert_int_equal(do_boot(b), STORE_OK);
+}
+
+static void open_formatted(struct bench *b, struct sim_image *im, uint32_t nodes)
+{
+	open_sized(b, im, SMALL, nodes);
 }
 
 static void close_all(struct bench *b, struct sim_image *im)
@@ -410,6 +415,162 @@ static void test_probe(void **state)
 	}
 }
 
+/* A slot in each state that is no generation, beside every other: what is said of the whole partition. */
+static void test_nothing_valid(void **state)
+{
+	static const struct { int first, second, whole; } cases[] = {
+		{ STORE_EMPTY, STORE_TOO_SMALL, STORE_TOO_SMALL }, { STORE_TOO_SMALL, STORE_DAMAGED, STORE_TOO_SMALL },
+		{ STORE_EMPTY, STORE_DAMAGED, STORE_DEAD }, { STORE_DAMAGED, STORE_EMPTY, STORE_DEAD },
+		{ STORE_FOREIGN, STORE_EMPTY, STORE_FOREIGN }, { STORE_EMPTY, STORE_EMPTY, STORE_DEAD },
+	};
+
+	(void)state;
+	for (unsigned i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct sim_image im;
+		struct bench b;
+
+		open_formatted(&b, &im, 64);    /* its boot counter stays */
+		for (unsigned slot = 0; slot < 2; slot++) {
+			static _Alignas(64) struct fmt_super s;
+			int want = slot ? cases[i].second : cases[i].first;
+
+			memset(&s, 0, sizeof(s));
+			if (want != STORE_EMPTY) {
+				s = (struct fmt_super){ .magic = FMT_SUPER_MAGIC, .version = FMT_VERSION, .slot = slot,
+							.blocks = 2 * SMALL, .block_size = FMT_BLOCK };
+				super_seal(&s);
+				s.sum ^= want == STORE_DAMAGED;
+				s.magic ^= want == STORE_FOREIGN;
+			}
+			sim_image_put(&im, FMT_SUPER_BLOCK(slot), &s);
+		}
+		assert_int_equal(bench_mount(&b, 0), cases[i].whole);
+		assert_int_equal(b.mount.slots[0].status, cases[i].first);
+		assert_int_equal(b.mount.slots[1].status, cases[i].second);
+		if (cases[i].whole == STORE_TOO_SMALL)  /* whoever insists may have the rest */
+			assert_int_equal(store_format(b.st, test_uuid, true, &b.mount), STORE_OK);
+		close_all(&b, &im);
+	}
+}
+
+static void test_superblock_of_another_size(void **state)
+{
+	static _Alignas(64) struct fmt_super s;
+	static _Alignas(64) struct fmt_boot boot;
+	struct sim_image im;
+	struct bench b;
+	uint64_t boots;
+
+	(void)state;
+	open_sized(&b, &im, 2 * SMALL, 64);
+	assert_int_equal(do_commit(&b, 1), STORE_OK);
+	assert_int_equal(do_commit(&b, 2), STORE_OK);
+	sim_image_get(&im, FMT_SUPER_BLOCK(1), &s);
+	s.blocks = SMALL;
+	super_seal(&s);
+	sim_image_put(&im, FMT_SUPER_BLOCK(1), &s);
+	assert_int_equal(bench_mount(&b, 0), STORE_OK);
+	assert_int_equal(b.mount.slots[1].status, STORE_FOREIGN);
+	/* A boot counter of another store does not count, but might hide one that did. */
+	boots = b.st->boot_next;
+	sim_image_get(&im, FMT_BOOT_BLOCK(0), &boot);
+	if (boot.magic != FMT_BOOT_MAGIC)
+		sim_image_get(&im, FMT_BOOT_BLOCK(1), &boot);
+	boot.uuid[0] ^= 1;
+	boot.sum = 0;
+	boot.sum = store_sum(&boot);
+	sim_image_put(&im, FMT_BOOT_BLOCK(boot.copy), &boot);
+	assert_int_equal(bench_mount(&b, 0), STORE_OK);
+	assert_true(b.st->boot_next > boots);
+	close_all(&b, &im);
+}
+
+/* As many as can be kept: named ones, and as many others as there is room for on the list. */
+static void test_full_list(void **state)
+{
+	static struct store_generation list[STORE_KEPT_MAX];
+	uint32_t kept;
+	char name[STORE_NAME_BYTES];
+	struct sim_image im;
+	struct bench b;
+
+	(void)state;
+	open_sized(&b, &im, 4 * SMALL, 128);
+	assert_int_equal(store_keep(b.st, STORE_KEEP_MAX), STORE_OK);
+	for (unsigned g = 1; g <= 90; g++) {
+		assert_int_equal(do_put(&b, 16, g % 7, g), STORE_OK);
+		assert_int_equal(do_commit(&b, g), STORE_OK);
+		snprintf(name, sizeof(name), "generation-%u", g);
+		if (g <= 12)
+			assert_int_equal(store_name(b.st, g, name), STORE_OK);
+	}
+	kept = store_generations(b.st, list, STORE_KEPT_MAX);
+	assert_in_range(kept, STORE_KEPT_MAX - 2, STORE_KEPT_MAX);      /* those being let go of need places, too */
+	assert_int_equal(list[0].generation, 90);
+	for (unsigned g = 1; g <= 12; g++)
+		assert_int_equal(list[kept - g].generation, g);
+	assert_int_equal(bench_mount(&b, 0), STORE_OK);
+	assert_int_equal(store_generations(b.st, list, 3), kept);
+	assert_int_equal(store_mount_named(b.st, "a name that is much longer than names are", &b.mount), STORE_NO_GENERATION);
+	/* All that is newer than 7 would have to be pinned. */
+	assert_int_equal(store_mount_named(b.st, "generation-7", &b.mount), STORE_TOO_MANY);
+	assert_int_equal(bench_mount(&b, 0), STORE_OK);
+	assert_int_equal(store_drop(b.st, 7), STORE_OK);
+	struct store_op op = { 0 };
+	assert_int_equal(store_diff(b.st, &op, 7, 90), STORE_NO_GENERATION);
+	assert_int_equal(do_remove(&b, 16, 3), STORE_OK);
+	assert_int_equal(do_commit(&b, 91), STORE_OK);
+	assert_int_equal(full_check(&b, NULL, true), 0);
+	close_all(&b, &im);
+}
+
+/* Blocks are taken from, and given back to, many regions, with hardly any map page in the cache, and any read or write may fail. */
+static void test_regions_with_errors(void **state)
+{
+	uint8_t user[STORE_USER_BYTES] = { 0 };
+	struct store_op commit = { 0 };
+	struct sim_image im;
+	uint64_t seed = 9;
+	struct bench b;
+
+	(void)state;
+	open_sized(&b, &im, 70 * FMT_MAP_BITS + 37, 64);
+	b.sim.fail_reads = true;
+	b.sim.fail_per_1000 = 60;
+	for (unsigned round = 1; round <= 80; round++) {
+		uint64_t some = sim_below(&seed, b.st->regions - 4);
+		int status;
+
+		for (uint64_t r = 0; r < b.st->regions; r++)
+			if (r < some)
+				b.st->region[r] |= REGION_FULL;
+		b.st->win.free = 0;
+		for (unsigned i = 0; i < 12; i++) {
+			uint64_t vpn = sim_below(&seed, 40) << 20;
+
+			do
+				status = sim_below(&seed, 5) ? do_put(&b, 16, vpn, round * 100 + i) : do_remove(&b, 16, vpn);
+			while (status == STORE_EIO);
+			assert_int_equal(status, STORE_OK);
+		}
+		assert_int_equal(store_begin(b.st, user), STORE_OK);
+		for (unsigned tries = 0; tries < 60; tries++) {
+			status = store_sync(b.st, &commit, store_commit(b.st, &commit));
+			if (status == STORE_OK)
+				break;
+			assert_true(status == STORE_EIO || status == STORE_FULL);
+			memset(b.st->region, 0, b.st->regions);
+		}
+		assert_int_equal(status, STORE_OK);
+		memset(b.st->region, 0, b.st->regions);
+	}
+	b.sim.fail_per_1000 = 0;
+	assert_int_equal(full_check(&b, NULL, true), 0);
+	assert_int_equal(bench_mount(&b, 0), STORE_OK);
+	assert_int_equal(full_check(&b, NULL, true), 0);
+	close_all(&b, &im);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -425,6 +586,10 @@ int main(void)
 		cmocka_unit_test(test_check_reports),
 		cmocka_unit_test(test_starved_reads),
 		cmocka_unit_test(test_probe),
+		cmocka_unit_test(test_nothing_valid),
+		cmocka_unit_test(test_superblock_of_another_size),
+		cmocka_unit_test(test_full_list),
+		cmocka_unit_test(test_regions_with_errors),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
