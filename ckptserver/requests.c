@@ -193,7 +193,7 @@ static void compare(const struct request *r)
 		answer(r, L4_CKPT_BUSY, 0);
 }
 
-/* Of what nothing has changed since the last checkpoint nothing need be awaited. */
+/* A checkpoint is of everything: the range is checked, and the next snapshot is the one to wait for. */
 static void order(const struct request *r)
 {
 	uint64_t first = arg(r, 1), bytes = arg(r, 2);

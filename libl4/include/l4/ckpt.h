@@ -211,10 +211,11 @@ unsigned long L4_CheckpointDiff(struct L4_CkptDiff *diff, struct L4_CkptChange c
 				unsigned long *count);
 
 /* Order that memory be saved, as it is now, without waiting for it; L4_AwaitSave waits. Between the two the caller
- * works on, and what it writes then need not be saved. For the root task [first, first + bytes) is of its store,
- * page-aligned, at most L4_CKPT_RANGE_MAX bytes, and if nothing of it has changed since the last checkpoint there is
- * nothing to wait for. Any other caller's memory belongs to its pager: the whole world is ordered, whatever the range says.
- * L4_CKPT_BAD_REQUEST: not aligned, or outside the store; L4_CKPT_NOT_PERSISTENT. Does not block. */
+ * works on, and what it writes then need not be saved. The range says what the caller relies on; a checkpoint is of everything,
+ * so all of the world as it is now is saved with it. For the root task [first, first + bytes) is of its store,
+ * page-aligned, at most L4_CKPT_RANGE_MAX bytes (else L4_CKPT_BAD_REQUEST); any other caller's memory is its pager's, and its range
+ * is not looked at. If nothing has changed since the last checkpoint there is nothing to wait for. L4_CKPT_NOT_PERSISTENT.
+ * Does not block. */
 unsigned long L4_OrderSave(const volatile void *first, unsigned long bytes, struct L4_CkptOrder *order);
 
 /* Return when what was ordered is committed; *generation (may be null) receives the last committed one. An order of
