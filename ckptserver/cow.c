@@ -18,6 +18,8 @@
 
 #define EARLY_MAX       32u             /* early writes at a time, or half the buffers: the snapshot waits for them */
 
+#define HEAT_HOT        4u              /* from here on a page is made writable again as soon as it is copied, … */
+#define HEAT_MAX        7u              /* … that often at most until somebody must ask for it again */
 #define PASS_MAX        32u             /* volatile pages passed by in one unit */
 
 uint32_t epoch_now = 1;
@@ -179,6 +181,30 @@ static uint16_t buffer_get(bool spare)
 	return b;
 }
 
+/* Somebody asked to write to the page. Modulo 8 an epoch long past may look like the last one; then it is hot a little early. */
+static void warm(struct page *p)
+{
+	bool again = p->dirtied == ((epoch_now - 1) & 7);
+
+	p->heat = !again ? 0 : p->heat >= HEAT_HOT - 1 ? HEAT_MAX : p->heat + 1u;
+	p->dirtied = epoch_now & 7;
+}
+
+/* A page that is written to in every epoch will be in this one: its writer is spared the fault. That nobody asked makes it
+ * colder, so a page that is not used any more is saved in vain a few times only. */
+static void grant_hot(pfn_t f)
+{
+	struct page *p = page_of(f);
+
+	if (p->heat < HEAT_HOT || p->epoch || p->flags & PG_DEAD || reclaim_short() || room_unpromised())
+		return;
+	p->heat--;
+	p->dirtied = epoch_now & 7;
+	make_dirty(f);
+	fc_push(L4_FC_WRITABLE, f, 0);
+	cow.granted++;
+}
+
 enum taken { TAKEN, NO_BUFFER, NO_ROOM };
 
 static enum taken take(pfn_t f)
@@ -198,8 +224,10 @@ static enum taken take(pfn_t f)
 		fifo_put(&copied, b);
 		cow.copies++;
 	}
-	if (p->epoch != epoch_now)
+	if (p->epoch != epoch_now) {
+		warm(p);
 		make_dirty(f);
+	}
 	return TAKEN;
 }
 
@@ -492,6 +520,7 @@ bool cow_write_unit(struct store *st)
 		if (!b)
 			return false;
 		copy_out(f, b);
+		grant_hot(f);
 	}
 	put(st, b);
 	return true;

@@ -22,6 +22,7 @@ struct cow_counters {
 	uint64_t copies;                /* copied because somebody wrote to them */
 	uint64_t postponed;             /* answers that had to wait for a buffer */
 	uint64_t waiting;               /* of these, still waiting */
+	uint64_t granted;               /* hot pages made writable unasked */
 	uint64_t early;                 /* pages written before their snapshot */
 	bool     early_failed;          /* cow_early_failed */
 	uint64_t dead;                  /* of the dirty pages: discarded, so they take no room */

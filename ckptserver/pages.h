@@ -15,7 +15,8 @@
  *   CLEAN -> DIRTY  [make_dirty]       stale event, write fault, fresh object
  *   DIRTY -> SNAP   [snapshot_take]    by the epoch's advance alone: no page is touched
  *   SNAP  -> CLEAN  [copy_out]         the content is in a staging buffer: its frame is free to change
- *   SNAP  -> DIRTY                     never without passing CLEAN
+ *   CLEAN -> DIRTY  [grant_hot]        at once after it was copied, if it was written to in every epoch lately
+ *   SNAP  -> DIRTY                     never without passing CLEAN, but for volatile pages [pass_by]
  *
  * Invariant (1): the next snapshot is taken only when the list of the last one is empty and every staging
  *                buffer has reached the disk. So two lists and one bit of the epoch are enough.
@@ -55,7 +56,9 @@ struct page {
 	pfn_t    wait_next;     /* postponed list */
 	uint32_t epoch;
 	uint16_t buf;           /* staging buffer on its way to the disk; 0: none */
-	uint8_t  kind;          /* PAGE_* */
+	uint8_t  kind : 2;      /* PAGE_* */
+	uint8_t  dirtied : 3;   /* epoch in which it last became dirty, modulo 8 */
+	uint8_t  heat : 3;      /* epochs in a row in which it did (cow.c) */
 	uint8_t  flags;         /* PG_* */
 };
 _Static_assert(sizeof(struct page) == 32, "one percent of memory at most");
