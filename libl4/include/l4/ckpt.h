@@ -176,7 +176,8 @@ unsigned long L4_ExitEmulator(unsigned long status);
 /* For the root task, whose memory is the store. L4_CKPT_BAD_REQUEST: not page-aligned, or outside the store;
  * L4_CKPT_DENIED: not the root task; L4_CKPT_BUSY: ask again later (for volatile ranges: there are 12 already).
  * Discard: the pages become zero and take no disk any more; mappings of them are revoked.
- * Volatile: from the next checkpoint on the pages are not saved; they are zero after each recovery. They stay in memory as long as the machine runs, so keep such ranges small. For good. */
+ * Volatile: from the next checkpoint on the pages are not saved; they are zero after each recovery. When memory is short
+ * they are paged like others. For good. */
 unsigned long L4_DiscardStore(unsigned long first, unsigned long bytes);
 unsigned long L4_VolatileStore(unsigned long first, unsigned long bytes);
 

@@ -208,8 +208,7 @@ long task_thread_priority(L4_ThreadId_t thread, L4_Word_t priority);
 long task_map(L4_Word_t size, L4_Word_t rights, L4_Word_t *address);
 
 /* Added to the rights of task_map: memory that is not saved by checkpoints, and zero after each recovery: for what can be
- * made again, and should be then (caches, secrets). All tasks together have 4 MiB of it, because it stays in the
- * machine's memory as long as that runs (E_NOMEM). */
+ * made again, and should be then (caches). All tasks together have 4 MiB of it (E_NOMEM). */
 #define TASK_VOLATILE           8
 
 /* Give back whole pages: every region or part of one within the range; memory that nobody shares is freed.
