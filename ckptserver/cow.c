@@ -176,8 +176,10 @@ static uint16_t buffer_get(bool spare)
 	if (spare && cow.busy && chaos_roll(CHAOS_NO_BUFFER))
 		return 0;
 	b = fifo_get(&free_list);
-	if (b)
+	if (b) {
 		cow.busy++;
+		buffer[b].op.mend = false;
+	}
 	return b;
 }
 
@@ -446,6 +448,12 @@ static void put_result(uint16_t b, int status)
 		cow.early_failed = true;
 		abandon_buffer(buffer[b].op.st, b);
 		return;
+	}
+	/* The page must be saved; what else the damaged block led to cannot be read in any case. */
+	if (status == STORE_DAMAGED && !buffer[b].op.mend) {
+		log_error("space=%u page=0x%lx: index block=%lu is damaged and is replaced; what it led to is lost, but in "
+			  "older generations", KEY_CLIENT(last_failure.key), KEY_VPN(last_failure.key), last_failure.block);
+		buffer[b].op.mend = true;
 	}
 	cow.failed++;
 	fifo_put(&failed, b);

@@ -175,7 +175,7 @@ static int run_put(struct store *st, struct store_op *op, struct node **wait)
 	client = change_client(st, op->client, &page);
 	client->flags |= FMT_CLIENT_EXISTS;
 	ref = tree_open(st, &client->tree, page, op->vpn, NODE_INDEX, &holder);
-	if (ref->block)
+	if (ref->block && ref_valid(st, ref))
 		block_free(st, ref->block);
 	else
 		client->tree.pages++;
@@ -205,9 +205,11 @@ static int clear_leaf(struct store *st, struct store_op *op, uint64_t vpn, uint6
 	for (; vpn < end; vpn++, ref++) {
 		if (!ref->block)
 			continue;
-		block_free(st, ref->block);
+		if (ref_valid(st, ref)) {
+			block_free(st, ref->block);
+			client->tree.pages--;
+		}
 		*ref = (struct fmt_ref){ 0, 0 };
-		client->tree.pages--;
 	}
 	tree_prune(st, &client->tree, page, holder);
 	return STORE_OK;
@@ -297,9 +299,8 @@ static int run_put_zero(struct store *st, struct store_op *op, struct node **wai
 	return status;
 }
 
-int change_run(struct store *st, struct store_op *op, struct node **wait)
+static int change_try(struct store *st, struct store_op *op, struct node **wait)
 {
-	*wait = NULL;
 	if (st->delta.mode == DELTA_FOLDING)
 		return fold_first(st, op, wait);
 	switch (op->kind) {
@@ -314,4 +315,29 @@ int change_run(struct store *st, struct store_op *op, struct node **wait)
 	default:
 		return run_drop(st, op, wait);
 	}
+}
+
+/* A put on whose way there is a damaged node fails, unless it was told to mend it. Whoever removes does not want
+ * what is there, readable or not. */
+static int change_mend(struct store *st, struct store_op *op, struct node **wait)
+{
+	bool range = op->kind == OP_RANGE || op->kind == OP_DROP;
+	uint64_t vpn = range ? op->cursor : op->vpn, end = range ? op->end : op->vpn + 1;
+
+	if (range && vpn >= end)
+		return STORE_OK;                        /* beyond what is removed */
+	if (st->delta.mode != DELTA_OFF)
+		return fold_first(st, op, wait);        /* what is lost page by page can be put in the tree */
+	if (op->kind == OP_PUT && !op->mend)
+		return STORE_DAMAGED;
+	return mend(st, op->client, vpn, op->vpn, end, &op->block, wait);
+}
+
+int change_run(struct store *st, struct store_op *op, struct node **wait)
+{
+	int status;
+
+	*wait = NULL;
+	status = change_try(st, op, wait);
+	return status == STORE_DAMAGED ? change_mend(st, op, wait) : status;
 }

@@ -55,6 +55,10 @@ static uint8_t *fetch(struct walk *w, const struct fmt_ref *ref, uint64_t vpn, u
 {
 	uint8_t *page = w->c->scratch + depth * FMT_BLOCK;
 
+	if (ref->block & FMT_REF_LOST) {
+		problem(w, "what was here is lost with a damaged block", vpn, ref->block & FMT_BLOCK_MASK);
+		return NULL;
+	}
 	if (ref->block < FMT_DATA_START || ref->block >= w->st->blocks) {
 		problem(w, "reference leads outside the store", vpn, ref->block);
 		return NULL;
@@ -265,7 +269,8 @@ static void walk(struct walk *w, const struct fmt_tree *t, unsigned depth)
 		return;
 	}
 	walk_tree(w, &t->root, t->height, 0, depth);
-	if (w->pages != t->pages)
+	w->c->lost |= t->flags & FMT_TREE_LOST;
+	if (t->flags & FMT_TREE_LOST ? w->pages > t->pages : w->pages != t->pages)
 		problem(w, "number of pages is wrong", t->pages, t->root.block);
 }
 
@@ -360,6 +365,7 @@ int store_check(struct store *st, uint64_t generation, struct store_check *c)
 	}
 	c->generation = g->generation;
 	c->clients = c->pages = c->index_blocks = c->map_blocks = c->table_blocks = c->errors = c->leaked = 0;
+	c->lost = false;
 	c->delta_blocks = c->replaced = 0;
 	memset(c->bitmap, 0, st->regions * FMT_BLOCK);
 	w.client = WALK_DELTA;
@@ -367,7 +373,7 @@ int store_check(struct store *st, uint64_t generation, struct store_check *c)
 	w.client = WALK_DIRECTORY;
 	check_table(&w, g->table);
 	walk(&w, &g->clients, 0);
-	if (c->index_blocks != g->index_blocks)
+	if (c->lost ? c->index_blocks > g->index_blocks : c->index_blocks != g->index_blocks)
 		problem(&w, "number of index blocks is wrong", g->index_blocks, 0);
 	check_records(&w);
 	w.client = WALK_MAP;

@@ -29,6 +29,7 @@ struct store_check {
 	uint64_t replaced;              /* blocks that the map marks, and that the delta says are not used any more */
 	uint64_t errors;                /* damage, contradictions, blocks reached but not marked */
 	uint64_t leaked;                /* blocks marked but not reached */
+	bool     lost;                  /* damaged index nodes were replaced: some counts are upper bounds */
 };
 
 /* Verify generation `generation` (0: the mounted one) of a store that is mounted and idle: every checksum, every

@@ -42,9 +42,11 @@ static struct delta_entry *fold_leaf(struct store *st, struct delta_entry *e)
 	for (unsigned i = 0; i < FOLD_RUN && entry_is_of(e, of) && record_vpn(e->r.key) < end; i++, e = overlay_after(st, e)) {
 		struct fmt_ref *at = ref + (record_vpn(e->r.key) - first);
 
-		if (at->block)
+		bool there = at->block && ref_valid(st, at);
+
+		if (there)
 			block_free(st, at->block);
-		client->tree.pages += (entry_block(e) != 0) - (uint64_t)(at->block != 0);
+		client->tree.pages += (entry_block(e) != 0) - (uint64_t)there;
 		*at = (struct fmt_ref){ entry_block(e), entry_block(e) ? e->r.sum : 0 };
 		if (at->block)
 			block_mark(st, at->block);
@@ -75,6 +77,8 @@ static int fold_page(struct store *st, struct delta_entry **e, uint64_t *bad, st
 		return STORE_AGAIN;
 	}
 	status = change_prepare(st, record_client((*e)->r.key), record_vpn((*e)->r.key), bad, &need, wait);
+	if (status == STORE_DAMAGED)
+		status = mend(st, record_client((*e)->r.key), record_vpn((*e)->r.key), 0, 0, bad, wait);
 	if (status == STORE_DAMAGED || (status == STORE_EIO && ++st->delta.errors == FOLD_TRIES)) {
 		st->delta.errors = 0;
 		*e = fold_lost(st, *e);

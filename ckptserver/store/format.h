@@ -33,13 +33,15 @@
 #define FMT_DELTA_MAGIC         0x41544c4544445250ull   /* "PRDDELTA" */
 
 /* Reference to a block: where it is and the XXH3-64 (seed 0) of all its 4096 bytes. Block 0: a hole, i.e.
- * all zeros; its sum is 0. The upper 16 bits of `block` are flags; version 1 knows none, and a
- * reference with one set is damaged. */
+ * all zeros; its sum is 0. The upper 16 bits of `block` are flags; a reference with one set leads to
+ * nothing that can be used. */
 struct fmt_ref {
 	uint64_t block;
 	uint64_t sum;
 };
 #define FMT_BLOCK_MASK          0x0000ffffffffffffull
+/* What the reference led to is lost with the damaged block it names: to look for it is an error, never a hole. */
+#define FMT_REF_LOST            (1ull << 63)
 
 /* Radix tree over page numbers. Height 0: root refers to page 0 itself. Height h: root refers to a node of
  * 256 references, of which entry i leads to the tree of height h-1 with the pages i*256^(h-1) ... */
@@ -50,8 +52,12 @@ struct fmt_tree {
 	struct fmt_ref root;
 	uint64_t pages;                 /* pages that exist in it */
 	uint8_t  height;                /* 0 .. FMT_MAX_HEIGHT */
-	uint8_t  reserved[7];
+	uint8_t  flags;                 /* FMT_TREE_LOST */
+	uint8_t  reserved[6];
 };
+
+/* Something of the tree is lost: `pages`, and the generation's index_blocks, are upper bounds. */
+#define FMT_TREE_LOST           1u
 
 struct fmt_node {
 	struct fmt_ref entry[FMT_FANOUT];

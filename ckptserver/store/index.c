@@ -40,7 +40,7 @@ static int checked_get(struct store *st, const struct fmt_ref *ref, enum node_ki
 	int status;
 
 	*wait = NULL;
-	*bad = ref->block;
+	*bad = ref->block & FMT_BLOCK_MASK;
 	if (!ref_valid(st, ref))
 		return STORE_DAMAGED;
 	status = node_get(st, ref, kind, n, wait);
@@ -63,7 +63,7 @@ int tree_find(struct store *st, const struct fmt_tree *t, uint64_t index, enum n
 			return status;
 		ref = ((struct fmt_node *)n->data)->entry[slot_at(index, level)];
 	}
-	*bad = ref.block;
+	*bad = ref.block & FMT_BLOCK_MASK;
 	if (!ref_valid(st, &ref))
 		return STORE_DAMAGED;
 	*out = ref;
@@ -97,7 +97,7 @@ static int next_down(struct store *st, const struct fmt_tree *t, uint64_t *index
 				 ((uint64_t)s << shift);
 		ref = node->entry[s];
 	}
-	*bad = ref.block;
+	*bad = ref.block & FMT_BLOCK_MASK;
 	if (!ref_valid(st, &ref))
 		return STORE_DAMAGED;
 	*out = ref;
@@ -148,8 +148,7 @@ int tree_prepare(struct store *st, const struct fmt_tree *t, uint64_t index, enu
 		if (level > leaf)
 			ref = ((struct fmt_node *)n->data)->entry[slot_at(index, level - leaf)];
 	}
-	*bad = ref.block;
-	return ref_valid(st, &ref) ? STORE_OK : STORE_DAMAGED;
+	return STORE_OK;                /* the page itself is replaced, whatever the reference to it */
 }
 
 struct node *tree_dirty(struct store *st, struct fmt_ref *ref, struct node *holder, enum node_kind kind)
@@ -240,8 +239,10 @@ void tree_prune(struct store *st, struct fmt_tree *t, struct node *owner, struct
 		st->index_blocks--;
 		holder = parent;
 	}
-	if (!t->root.block)
-		t->height = 0;
+	if (!t->root.block) {
+		t->height = t->flags = 0;
+		t->pages = 0;
+	}
 }
 
 int client_find(struct store *st, uint32_t client, struct fmt_client *out, uint64_t *bad, struct node **wait)

@@ -155,6 +155,8 @@ int overlay_next(struct store *st, uint32_t client, uint64_t *vpn, struct fmt_re
 			at++;           /* the tree has a page that is a hole now */
 			e = overlay_after(st, e);
 		}
+		if (status == STORE_DAMAGED)
+			*vpn = at;              /* what is damaged is on the way to this one */
 		if (status != STORE_OK && status != STORE_END)
 			return status;
 		if (!entry_is_of(e, client) || (status == STORE_OK && at < record_vpn(e->r.key))) {

@@ -486,4 +486,5 @@ void store_stats(const struct store *st, struct store_stats *out)
 	out->cache_hits = st->cache_hits;
 	out->cache_misses = st->cache_misses;
 	out->leaked = st->leaked;
+	out->mended = st->mended;
 }

@@ -84,6 +84,7 @@ struct store_op {
 	void     *buf;                  /* one page, 4 KiB-aligned: target of a read, source of a put */
 	void    (*done)(struct store_op *);
 	void     *owner;                /* the caller's */
+	bool      mend;                 /* put: replace a damaged index node on the way, see store_put */
 	/* Results. */
 	int       status;               /* enum store_status */
 	bool      hole;                 /* look-up, read: the page has never been written or is zero */
@@ -247,7 +248,13 @@ int store_begin(struct store *st, const uint8_t user[STORE_USER_BYTES]);
  * a hole and takes no disk. The page's old block is not touched. OK (a hole, at once) or PENDING; completes
  * when the write has completed. EIO with op->unwritten set: the write failed; *the same op* must be put again
  * (same page, any content), or store_put_forget be called, before the next commit can succeed. FULL, DAMAGED or
- * EIO (index node), EINVAL: nothing changed. */
+ * EIO (index node), EINVAL: nothing changed.
+ *
+ * DAMAGED means that op->block, an index node on the way to the page, is damaged: where the page is recorded is not known.
+ * All other pages can be put and the next commit can succeed; it carries the damaged reference over as it is. To
+ * save this page as well, op->mend must be set: the node is replaced by one in which everything is marked as lost. The
+ * pages it led to cannot be read, as before; they can be put and removed again, and kept generations still have
+ * the damaged block. (Removing does that unasked.) A damaged page of the client directory is not mended: DAMAGED. */
 int store_put(struct store *st, struct store_op *op);
 
 /* Instead of repeating a put that failed: the page was put anew, removed or dropped since, so the content that
@@ -314,6 +321,7 @@ struct store_stats {
 	uint64_t blocks_written, blocks_read, flushes;  /* since mount, all kinds */
 	uint64_t last_pages, last_index, last_map, last_bytes;  /* of the last commit */
 	uint64_t cache_nodes, cache_hits, cache_misses, leaked;
+	uint64_t mended;                /* damaged index nodes replaced since mount */
 };
 void store_stats(const struct store *st, struct store_stats *out);
 

@@ -241,7 +241,7 @@ struct store {
 	void          *sync_page;
 
 	uint64_t commits, commit_errors, pages_put, pages_zero, pages_read;
-	uint64_t blocks_written, blocks_read, flushes, cache_hits, cache_misses, leaked;
+	uint64_t blocks_written, blocks_read, flushes, cache_hits, cache_misses, leaked, mended;
 	uint64_t now_pages, now_index, now_map, last_pages, last_index, last_map;
 };
 
@@ -405,6 +405,12 @@ bool     name_valid(const char *name);
  * st->starved is false; STORE_FULL: there is nothing to let go of; STORE_EIO. */
 int      shed(struct store *st);
 bool     shed_step(struct store *st);                   /* true: there is more to do at once */
+
+/* ---- mend.c ---- */
+/* Replace the damaged node on the path to (client, vpn), by a hole if all its pages are in [from, end). STORE_AGAIN: done,
+ * try again what met it; STORE_DAMAGED: not on this path, or in the directory. */
+int      mend(struct store *st, uint32_t of, uint64_t vpn, uint64_t from, uint64_t end, uint64_t *bad,
+	      struct node **wait);
 
 /* ---- change.c ---- */
 int      change_run(struct store *st, struct store_op *op, struct node **wait);

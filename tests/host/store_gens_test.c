@@ -946,6 +946,160 @@ static int with_deltas(void **state)
 	return 0;
 }
 
+/* ---- Damaged index nodes on the way of changes ---- */
+
+/* A world with 40 pages of client 16 spread over 40 leaves, all of them cached or not; *leaf: the block of the leaf of
+ * page 7 * 256. */
+static void spread(struct world *w, uint64_t *leaf)
+{
+	static _Alignas(4096) uint8_t page[4096];
+	struct fmt_ref root;
+
+	world_make(w, BLOCKS);
+	store_full_commits(w->b.st, true);
+	for (unsigned v = 0; v < 40; v++)
+		assert_int_equal(do_put(&w->b, 16, v * 256, v + 1), STORE_OK);
+	assert_int_equal(do_put(&w->b, 16, 7 * 256 + 5, 705), STORE_OK);
+	assert_int_equal(do_commit(&w->b, 1), STORE_OK);
+	sim_image_get(&w->im, super_of(w, 1).gen.clients.root.block, page);
+	root = ((struct fmt_client *)page)[16].tree.root;
+	sim_image_get(&w->im, root.block, page);
+	*leaf = ((struct fmt_node *)page)->entry[7].block;
+	flip(w, *leaf);
+	assert_int_equal(bench_mount(&w->b, 0), STORE_OK);
+	store_full_commits(w->b.st, true);
+}
+
+static int put_mending(struct world *w, uint32_t client, uint64_t vpn, uint32_t content)
+{
+	static _Alignas(4096) uint8_t page[4096];
+	struct store_op op = { .client = client, .vpn = vpn, .buf = page, .mend = true };
+
+	model_fill(page, content);
+	return store_sync(w->b.st, &op, store_put(w->b.st, &op));
+}
+
+/* Nothing but that put is held up by it, and nothing is lost that is not below it. */
+static void test_damaged_node_holds_up_one_put(void **state)
+{
+	static _Alignas(4096) uint8_t page[4096];
+	struct store_op op = { .client = 16, .vpn = 7 * 256, .buf = page };
+	struct store_stats s;
+	struct world w;
+	uint64_t leaf;
+
+	(void)state;
+	spread(&w, &leaf);
+	model_fill(page, 777);
+	assert_int_equal(store_sync(w.b.st, &op, store_put(w.b.st, &op)), STORE_DAMAGED);
+	assert_int_equal(op.block, leaf);
+	for (unsigned v = 0; v < 40; v++)
+		if (v != 7)
+			assert_int_equal(do_put(&w.b, 16, v * 256, 100 + v), STORE_OK);
+	assert_int_equal(do_commit(&w.b, 2), STORE_OK);
+	assert_int_equal(bench_mount(&w.b, 0), STORE_OK);
+	assert_int_equal(expect_page(&w.b, 16, 7 * 256, 8), STORE_DAMAGED);
+	for (unsigned v = 0; v < 40; v++)
+		if (v != 7)
+			assert_int_equal(expect_page(&w.b, 16, v * 256, 100 + v), 0);
+	/* The reference was carried over as it is: with the bit flipped back everything is there. */
+	flip(&w, leaf);
+	assert_int_equal(bench_mount(&w.b, 0), STORE_OK);
+	assert_int_equal(full_check(&w.b, NULL, true), 0);
+	assert_int_equal(expect_page(&w.b, 16, 7 * 256 + 5, 705), 0);
+	flip(&w, leaf);
+	/* Ordered to mend: the page is saved, the others of the leaf are lost, and say so. */
+	assert_int_equal(bench_mount(&w.b, 0), STORE_OK);
+	assert_int_equal(put_mending(&w, 16, 7 * 256, 777), STORE_OK);
+	assert_int_equal(do_commit(&w.b, 3), STORE_OK);
+	for (unsigned remount = 0; remount < 2; remount++) {
+		assert_int_equal(expect_page(&w.b, 16, 7 * 256, 777), 0);
+		for (unsigned v = 1; v < 256; v++)
+			assert_int_equal(expect_page(&w.b, 16, 7 * 256 + v, 705), STORE_DAMAGED);
+		assert_int_equal(expect_page(&w.b, 16, 8 * 256, 108), 0);
+		assert_int_equal(bench_mount(&w.b, 0), STORE_OK);
+	}
+	/* Lost pages can be put again without an order, and removed. */
+	assert_int_equal(do_put(&w.b, 16, 7 * 256 + 5, 71), STORE_OK);
+	assert_int_equal(do_commit(&w.b, 4), STORE_OK);
+	assert_int_equal(do_put(&w.b, 16, 7 * 256 + 6, 72), STORE_OK);
+	assert_int_equal(do_remove(&w.b, 16, 7 * 256 + 7), STORE_OK);
+	assert_int_equal(do_range(&w.b, 16, 7 * 256 + 8, 7 * 256 + 200), STORE_OK);
+	assert_int_equal(do_commit(&w.b, 5), STORE_OK);
+	assert_int_equal(bench_mount(&w.b, 0), STORE_OK);
+	for (unsigned v = 7; v < 200; v++)
+		assert_int_equal(expect_page(&w.b, 16, 7 * 256 + v, 0), 0);
+	assert_int_equal(expect_page(&w.b, 16, 7 * 256, 777), 0);
+	assert_int_equal(expect_page(&w.b, 16, 7 * 256 + 5, 71), 0);
+	assert_int_equal(expect_page(&w.b, 16, 7 * 256 + 6, 72), 0);
+	assert_int_equal(expect_page(&w.b, 16, 7 * 256 + 200, 0), STORE_DAMAGED);
+	store_stats(w.b.st, &s);
+	assert_true(s.used < 100);
+	/* An older generation still has the damaged leaf, not a mended one. */
+	flip(&w, leaf);
+	assert_int_equal(bench_mount(&w.b, 2), STORE_OK);
+	assert_int_equal(full_check(&w.b, NULL, true), 0);
+	assert_int_equal(expect_page(&w.b, 16, 7 * 256, 8), 0);
+	world_end(&w);
+}
+
+/* The root of a client: every page below is behind it. */
+static void test_damaged_root_is_mended(void **state)
+{
+	static _Alignas(4096) uint8_t page[4096];
+	struct world w;
+	uint64_t leaf;
+
+	(void)state;
+	spread(&w, &leaf);
+	sim_image_get(&w.im, super_of(&w, 1).gen.clients.root.block, page);
+	flip(&w, ((struct fmt_client *)page)[16].tree.root.block);
+	assert_int_equal(bench_mount(&w.b, 1), STORE_OK);
+	assert_int_equal(do_put(&w.b, 16, 3 * 256, 9), STORE_DAMAGED);
+	assert_int_equal(put_mending(&w, 16, 3 * 256, 9), STORE_OK);
+	assert_int_equal(put_mending(&w, 16, 200 * 256, 10), STORE_OK);
+	assert_int_equal(do_commit(&w.b, 2), STORE_OK);
+	assert_int_equal(bench_mount(&w.b, 2), STORE_OK);
+	assert_int_equal(expect_page(&w.b, 16, 3 * 256, 9), 0);
+	assert_int_equal(expect_page(&w.b, 16, 200 * 256, 10), 0);
+	assert_int_equal(expect_page(&w.b, 16, 4 * 256, 5), STORE_DAMAGED);
+	/* The whole client is dropped: nothing is left of the damage but the blocks nobody knows. */
+	assert_int_equal(do_drop(&w.b, 16), STORE_OK);
+	assert_int_equal(do_put(&w.b, 16, 4 * 256, 11), STORE_OK);
+	assert_int_equal(do_commit(&w.b, 3), STORE_OK);
+	assert_int_equal(bench_mount(&w.b, 3), STORE_OK);
+	assert_int_equal(expect_page(&w.b, 16, 3 * 256, 0), 0);
+	assert_int_equal(expect_page(&w.b, 16, 4 * 256, 11), 0);
+	world_end(&w);
+}
+
+/* Removing what cannot be read: a range that takes in the damaged leaf, and one that takes in a part of it. */
+static void test_removal_goes_over_damage(void **state)
+{
+	for (unsigned part = 0; part < 3; part++) {
+		struct world w;
+		uint64_t leaf;
+
+		(void)state;
+		spread(&w, &leaf);
+		if (part < 2)
+			assert_int_equal(do_range(&w.b, 16, part ? 7 * 256 + 100 : 5 * 256, 9 * 256), STORE_OK);
+		else
+			assert_int_equal(do_drop(&w.b, 16), STORE_OK);
+		assert_int_equal(do_commit(&w.b, 2), STORE_OK);
+		assert_int_equal(bench_mount(&w.b, 0), STORE_OK);
+		for (unsigned v = 0; v < 40; v++) {
+			bool gone = part == 2 || (v >= 5 + 3 * part && v < 9);
+
+			if (part != 1 || v != 7)
+				assert_int_equal(expect_page(&w.b, 16, v * 256, gone ? 0 : v + 1), 0);
+		}
+		assert_int_equal(expect_page(&w.b, 16, 7 * 256 + 200, 0), 0);
+		assert_int_equal(expect_page(&w.b, 16, 7 * 256 + 5, 0), part == 1 ? STORE_DAMAGED : 0);
+		world_end(&w);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest full[] = {
@@ -972,6 +1126,9 @@ int main(void)
 		cmocka_unit_test(test_drop_helps_the_commit_under_way),
 		cmocka_unit_test(test_reserve_counts_on_unnamed),
 		cmocka_unit_test(test_shedding_is_cut),
+		cmocka_unit_test(test_damaged_node_holds_up_one_put),
+		cmocka_unit_test(test_damaged_root_is_mended),
+		cmocka_unit_test(test_removal_goes_over_damage),
 	};
 	/* What does not depend on each generation's having index nodes of its own. */
 	const struct CMUnitTest deltas[] = {

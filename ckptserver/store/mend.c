@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: BSD-2-Clause
+ * Mending: an index node on the path of a change is damaged, and the change must be made all the same. The node is
+ * replaced by one whose entries are all marked as lost: what was below it cannot be read, as before, and is reported
+ * when it is looked for; but pages there can be put and removed again, and nothing else is touched. Older generations
+ * keep the damaged node. A removal that takes in all that the node leads to makes a hole of it.
+ *
+ * What the blocks below were nobody knows any more: they stay marked in the map, for good.
+ */
+#include <string.h>
+
+#include "store_priv.h"
+
+/* The damaged node on the path to a page. */
+struct wound {
+	uint32_t level;                 /* of the node; 0: the reference to the page itself marks it as lost */
+	uint32_t need;                  /* nodes above it that must be made DIRTY */
+};
+
+static unsigned slot_at(uint64_t vpn, uint32_t level)
+{
+	return (unsigned)(vpn >> (FMT_FANOUT_BITS * (level - 1))) & (FMT_FANOUT - 1);
+}
+
+/* STORE_OK: it was found; STORE_END: there is none. */
+static int find(struct store *st, const struct fmt_tree *t, uint64_t vpn, struct wound *w, uint64_t *bad,
+		struct node **wait)
+{
+	struct fmt_ref ref = t->root;
+	struct node *n;
+
+	if (vpn >> (FMT_FANOUT_BITS * t->height))
+		return STORE_END;
+	for (w->level = t->height; ref.block; w->level--) {
+		int status;
+
+		*bad = ref.block & FMT_BLOCK_MASK;
+		if (!ref_valid(st, &ref))
+			return STORE_OK;
+		if (!w->level)
+			return STORE_END;
+		status = node_get(st, &ref, NODE_INDEX, &n, wait);
+		if (status != STORE_OK)
+			return status == STORE_DAMAGED ? STORE_OK : status;
+		w->need += n->state != NODE_DIRTY;
+		ref = ((struct fmt_node *)n->data)->entry[slot_at(vpn, w->level)];
+	}
+	return STORE_END;
+}
+
+/* Make the path down to the reference to the node at `level` DIRTY. */
+static struct fmt_ref *open_above(struct store *st, struct fmt_tree *t, uint64_t vpn, uint32_t level,
+				  struct node **holder)
+{
+	struct fmt_ref *ref = &t->root;
+
+	for (uint32_t l = t->height; l > level; l--) {
+		struct node *n = tree_dirty(st, ref, *holder, NODE_INDEX);
+
+		ref = &((struct fmt_node *)n->data)->entry[slot_at(vpn, l)];
+		*holder = n;
+	}
+	return ref;
+}
+
+static void fill_lost(struct store *st, struct fmt_ref *ref, struct node *holder, uint64_t block)
+{
+	struct fmt_node *node = tree_dirty(st, ref, holder, NODE_INDEX)->data;
+
+	for (unsigned i = 0; i < FMT_FANOUT; i++)
+		node->entry[i] = (struct fmt_ref){ FMT_REF_LOST | block, 0 };
+}
+
+int mend(struct store *st, uint32_t of, uint64_t vpn, uint64_t from, uint64_t end, uint64_t *bad, struct node **wait)
+{
+	struct fmt_client c, *client;
+	struct fmt_ref *ref, old;
+	struct node *page, *holder;
+	struct wound w = { .need = 1 };
+	uint64_t first, past;
+	int status = tree_prepare(st, &st->clients, of / FMT_CLIENTS_PER_PAGE, NODE_INDEX, true, &w.need, bad, wait);
+
+	if (status == STORE_OK)
+		status = client_find(st, of, &c, bad, wait);
+	if (status != STORE_OK)
+		return status;          /* the directory is not mended: there are older generations */
+	status = find(st, &c.tree, vpn, &w, bad, wait);
+	if (status == STORE_OK)
+		status = change_provide(st, w.need, wait);
+	if (status != STORE_OK)
+		return status == STORE_END ? STORE_DAMAGED : status;
+	client = change_client(st, of, &page);
+	holder = page;
+	ref = open_above(st, &client->tree, vpn, w.level, &holder);
+	old = *ref;
+	client->tree.flags |= FMT_TREE_LOST;
+	*ref = (struct fmt_ref){ 0, 0 };
+	first = vpn >> (FMT_FANOUT_BITS * w.level) << (FMT_FANOUT_BITS * w.level);
+	past = first + (1ull << (FMT_FANOUT_BITS * w.level));
+	if (w.level && (first < from || past > end))
+		fill_lost(st, ref, holder, old.block & FMT_BLOCK_MASK);
+	if (ref_valid(st, &old)) {
+		st->index_blocks--;
+		block_free(st, old.block);
+	}
+	tree_prune(st, &client->tree, page, holder);
+	st->mended++;
+	return STORE_AGAIN;
+}
