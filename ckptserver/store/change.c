@@ -249,12 +249,18 @@ static int run_range(struct store *st, struct store_op *op, struct node **wait)
 	status = client_find(st, op->client, &c, &op->block, wait);
 	if (status != STORE_OK)
 		return status;
+	if (op->leaves >= st->cut_after) {
+		status = trash_cut(st, op, vpn, &op->cursor, wait);
+		if (status != STORE_END)
+			return status == STORE_OK ? STORE_AGAIN : status;
+	}
 	end = c.tree.height ? (vpn | (FMT_FANOUT - 1)) + 1 : vpn + 1;
 	if (end > op->end)
 		end = op->end;
 	status = clear_leaf(st, op, vpn, end, wait);
 	if (status != STORE_OK)
 		return status;
+	op->leaves++;
 	op->cursor = end;
 	return STORE_AGAIN;
 }
@@ -324,7 +330,7 @@ static int change_mend(struct store *st, struct store_op *op, struct node **wait
 	bool range = op->kind == OP_RANGE || op->kind == OP_DROP;
 	uint64_t vpn = range ? op->cursor : op->vpn, end = range ? op->end : op->vpn + 1;
 
-	if (range && vpn >= end)
+	if (op->kind == OP_RANGE && vpn >= end)
 		return STORE_OK;                        /* beyond what is removed */
 	if (st->delta.mode != DELTA_OFF)
 		return fold_first(st, op, wait);        /* what is lost page by page can be put in the tree */

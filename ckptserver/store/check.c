@@ -270,7 +270,7 @@ static void walk(struct walk *w, const struct fmt_tree *t, unsigned depth)
 	}
 	walk_tree(w, &t->root, t->height, 0, depth);
 	w->c->lost |= t->flags & FMT_TREE_LOST;
-	if (t->flags & FMT_TREE_LOST ? w->pages > t->pages : w->pages != t->pages)
+	if (t->flags ? w->pages > t->pages : w->pages != t->pages)
 		problem(w, "number of pages is wrong", t->pages, t->root.block);
 }
 
@@ -286,7 +286,7 @@ static void leaf_directory(struct walk *w, uint64_t index, uint8_t *page, unsign
 				problem(&in, "client does not exist and has pages", 0, r->tree.root.block);
 			continue;
 		}
-		w->c->clients++;
+		w->c->clients += in.client < STORE_CLIENTS;
 		walk(&in, &r->tree, depth + 1);
 	}
 }
@@ -330,7 +330,7 @@ static void leaf(struct walk *w, uint64_t index, uint64_t block, uint8_t *page, 
 		break;
 	default:
 		w->c->pages++;
-		if (w->c->page)
+		if (w->c->page && w->client < STORE_CLIENTS)    /* else: trash */
 			w->c->page(w->c, w->client, index, block, page);
 	}
 }

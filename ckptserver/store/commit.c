@@ -294,6 +294,7 @@ static void commit_succeeded(struct store *st)
 	st->table_count = st->new_table_count;
 	st->new_table_count = 0;
 	st->frees_failed = false;
+	st->trash = TRASH_UNKNOWN;
 	st->io.owner = NULL;
 	st->commits++;
 	st->last_pages = st->now_pages;

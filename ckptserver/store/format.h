@@ -52,18 +52,21 @@ struct fmt_tree {
 	struct fmt_ref root;
 	uint64_t pages;                 /* pages that exist in it */
 	uint8_t  height;                /* 0 .. FMT_MAX_HEIGHT */
-	uint8_t  flags;                 /* FMT_TREE_LOST */
+	uint8_t  flags;                 /* FMT_TREE_LOST, FMT_TREE_BOUND */
 	uint8_t  reserved[6];
 };
 
-/* Something of the tree is lost: `pages`, and the generation's index_blocks, are upper bounds. */
+/* FMT_TREE_LOST: something of the tree is lost: `pages`, and the generation's index_blocks, are upper bounds.
+ * FMT_TREE_BOUND: `pages` is one, for subtrees were cut off. */
 #define FMT_TREE_LOST           1u
+#define FMT_TREE_BOUND          2u
 
 struct fmt_node {
 	struct fmt_ref entry[FMT_FANOUT];
 };
 
-/* Client directory: a tree; its page p holds the records of clients 64 p .. 64 p + 63. */
+/* Client directory: a tree; its page p holds the records of clients 64 p .. 64 p + 63. Clients 65536 .. 65599 are
+ * trash: subtrees that were cut off from others and have to be freed. */
 struct fmt_client {
 	struct fmt_tree tree;           /* the client's pages */
 	uint64_t flags;                 /* bit 0: exists */

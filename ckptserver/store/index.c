@@ -24,11 +24,6 @@ uint32_t tree_height_for(uint64_t index)
 	return h;
 }
 
-static unsigned slot_at(uint64_t index, uint32_t level)
-{
-	return (unsigned)(index >> (FMT_FANOUT_BITS * (level - 1))) & (FMT_FANOUT - 1);
-}
-
 static bool tree_covers(const struct fmt_tree *t, uint64_t index)
 {
 	return t->root.block && !(index >> (FMT_FANOUT_BITS * t->height));
@@ -61,7 +56,7 @@ int tree_find(struct store *st, const struct fmt_tree *t, uint64_t index, enum n
 
 		if (status != STORE_OK)
 			return status;
-		ref = ((struct fmt_node *)n->data)->entry[slot_at(index, level)];
+		ref = ((struct fmt_node *)n->data)->entry[tree_slot(index, level)];
 	}
 	*bad = ref.block & FMT_BLOCK_MASK;
 	if (!ref_valid(st, &ref))
@@ -86,13 +81,13 @@ static int next_down(struct store *st, const struct fmt_tree *t, uint64_t *index
 		if (status != STORE_OK)
 			return status == STORE_PENDING ? STORE_PENDING + 1 : status;
 		node = n->data;
-		for (s = slot_at(*index, level); s < FMT_FANOUT && !node->entry[s].block; s++)
+		for (s = tree_slot(*index, level); s < FMT_FANOUT && !node->entry[s].block; s++)
 			;
 		if (s == FMT_FANOUT) {
 			*index = ((*index >> (shift + FMT_FANOUT_BITS)) + 1) << (shift + FMT_FANOUT_BITS);
 			return 0;
 		}
-		if (s != slot_at(*index, level))
+		if (s != tree_slot(*index, level))
 			*index = (*index >> (shift + FMT_FANOUT_BITS) << (shift + FMT_FANOUT_BITS)) |
 				 ((uint64_t)s << shift);
 		ref = node->entry[s];
@@ -146,7 +141,7 @@ int tree_prepare(struct store *st, const struct fmt_tree *t, uint64_t index, enu
 		if (n->state != NODE_DIRTY)
 			++*need;
 		if (level > leaf)
-			ref = ((struct fmt_node *)n->data)->entry[slot_at(index, level - leaf)];
+			ref = ((struct fmt_node *)n->data)->entry[tree_slot(index, level - leaf)];
 	}
 	return STORE_OK;                /* the page itself is replaced, whatever the reference to it */
 }
@@ -221,7 +216,21 @@ struct fmt_ref *tree_open(struct store *st, struct fmt_tree *t, struct node *own
 	for (uint32_t level = t->height; level; level--) {
 		struct node *n = tree_dirty(st, ref, *holder, kind);
 
-		ref = &((struct fmt_node *)n->data)->entry[slot_at(index, level)];
+		ref = &((struct fmt_node *)n->data)->entry[tree_slot(index, level)];
+		*holder = n;
+	}
+	return ref;
+}
+
+struct fmt_ref *tree_open_above(struct store *st, struct fmt_tree *t, uint64_t index, uint32_t level,
+				struct node **holder)
+{
+	struct fmt_ref *ref = &t->root;
+
+	for (uint32_t l = t->height; l > level; l--) {
+		struct node *n = tree_dirty(st, ref, *holder, NODE_INDEX);
+
+		ref = &((struct fmt_node *)n->data)->entry[tree_slot(index, l)];
 		*holder = n;
 	}
 	return ref;

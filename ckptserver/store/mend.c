@@ -16,11 +16,6 @@ struct wound {
 	uint32_t need;                  /* nodes above it that must be made DIRTY */
 };
 
-static unsigned slot_at(uint64_t vpn, uint32_t level)
-{
-	return (unsigned)(vpn >> (FMT_FANOUT_BITS * (level - 1))) & (FMT_FANOUT - 1);
-}
-
 /* STORE_OK: it was found; STORE_END: there is none. */
 static int find(struct store *st, const struct fmt_tree *t, uint64_t vpn, struct wound *w, uint64_t *bad,
 		struct node **wait)
@@ -42,24 +37,9 @@ static int find(struct store *st, const struct fmt_tree *t, uint64_t vpn, struct
 		if (status != STORE_OK)
 			return status == STORE_DAMAGED ? STORE_OK : status;
 		w->need += n->state != NODE_DIRTY;
-		ref = ((struct fmt_node *)n->data)->entry[slot_at(vpn, w->level)];
+		ref = ((struct fmt_node *)n->data)->entry[tree_slot(vpn, w->level)];
 	}
 	return STORE_END;
-}
-
-/* Make the path down to the reference to the node at `level` DIRTY. */
-static struct fmt_ref *open_above(struct store *st, struct fmt_tree *t, uint64_t vpn, uint32_t level,
-				  struct node **holder)
-{
-	struct fmt_ref *ref = &t->root;
-
-	for (uint32_t l = t->height; l > level; l--) {
-		struct node *n = tree_dirty(st, ref, *holder, NODE_INDEX);
-
-		ref = &((struct fmt_node *)n->data)->entry[slot_at(vpn, l)];
-		*holder = n;
-	}
-	return ref;
 }
 
 static void fill_lost(struct store *st, struct fmt_ref *ref, struct node *holder, uint64_t block)
@@ -90,7 +70,7 @@ int mend(struct store *st, uint32_t of, uint64_t vpn, uint64_t from, uint64_t en
 		return status == STORE_END ? STORE_DAMAGED : status;
 	client = change_client(st, of, &page);
 	holder = page;
-	ref = open_above(st, &client->tree, vpn, w.level, &holder);
+	ref = tree_open_above(st, &client->tree, vpn, w.level, &holder);
 	old = *ref;
 	client->tree.flags |= FMT_TREE_LOST;
 	*ref = (struct fmt_ref){ 0, 0 };

@@ -47,6 +47,7 @@
 
 #include "store_priv.h"
 
+#define CUT_AFTER       64u     /* leaves */
 #define FIXED_PAGES     6u
 
 static size_t round_up(size_t bytes)
@@ -140,6 +141,8 @@ void store_forget(struct store *st)
 	st->keep = STORE_KEEP_DEFAULT;
 	st->held = st->held_fixed = 0;
 	st->shed_left = 0;
+	st->trash = TRASH_UNKNOWN;
+	st->cut_after = CUT_AFTER;
 	st->shed_status = STORE_OK;
 	st->table_count = st->new_table_count = 0;
 	st->newest = 0;
@@ -196,6 +199,7 @@ static bool op_valid(struct store *st, struct store_op *op, enum op_kind kind)
 	op->st = st;
 	op->kind = (uint8_t)kind;
 	op->cursor = 0;
+	op->leaves = op->trash = 0;
 	op->hole = false;
 	op->status = STORE_EINVAL;
 	return st->blocks && op->client < STORE_CLIENTS && op->vpn < STORE_VPN_END;
@@ -400,6 +404,25 @@ static bool free_some(struct store *st)
 	return false;
 }
 
+/* Nothing else is to be done. */
+static bool trash_some(struct store *st)
+{
+	struct node *wait = NULL;
+	int status;
+
+	st->serial++;
+	status = trash_step(st, &wait);
+	if (status == STORE_AGAIN || status == STORE_OK)
+		return true;
+	if (status == STORE_PENDING) {
+		st->blocked_on = wait;
+		st->starved = !wait;
+	} else {
+		st->trash = TRASH_NONE;         /* none, or none that can be cleared now: after the next commit */
+	}
+	return false;
+}
+
 /* Let one read go on that waits for its turn or for memory. */
 static bool read_step(struct store *st)
 {
@@ -444,6 +467,8 @@ bool store_work(struct store *st)
 	}
 	if (st->frees_count && !st->frees_failed && !st->blocked_on && !st->starved)
 		return free_some(st);
+	if (st->blocks && st->trash != TRASH_NONE && !st->blocked_on && !st->starved)
+		return trash_some(st);
 	return false;
 }
 

@@ -93,6 +93,8 @@ struct store_op {
 	uint64_t  old_block, old_sum;   /* store_diff: of the page in the first generation (0: hole) */
 	/* The store's own use. */
 	uint8_t   kind, waiting, unwritten, walking;
+	uint8_t   trash;                /* the trash client it uses, plus one */
+	uint32_t  leaves;               /* cleared so far */
 	uint64_t  cursor, from, to;
 	struct store *st;
 	struct store_op *link;
@@ -264,7 +266,8 @@ void store_put_forget(struct store *st, struct store_op *op);
 /* Make the page a hole. */
 int store_remove(struct store *st, struct store_op *op);
 
-/* Make all pages vpn <= p < end holes. Time grows with the number of existing pages; in units. */
+/* Make all pages vpn <= p < end holes. In units, and not more than a few hundred of them: large parts are cut off as a
+ * whole, and freed later, when store_work has nothing else to do. */
 int store_remove_range(struct store *st, struct store_op *op);
 
 /* Remove all pages of the client, and the client itself. */

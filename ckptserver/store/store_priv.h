@@ -215,6 +215,11 @@ struct store {
 	bool           frees_failed;    /* the list of blocks to free waits for the next commit */
 	uint32_t       puts_in_flight, unwritten;
 
+	/* trash */
+	enum { TRASH_UNKNOWN, TRASH_NONE, TRASH_SOME, TRASH_CLEARING } trash;
+	struct store_op trash_op;
+	uint32_t       cut_after;       /* leaves a removal clears before it cuts subtrees off */
+
 	/* commit */
 	enum commit_phase phase;
 	bool           begun, commit_queued;
@@ -293,6 +298,9 @@ int      tree_prepare(struct store *st, const struct fmt_tree *t, uint64_t index
  * that has it (NULL: the tree's owner). */
 struct fmt_ref *tree_open(struct store *st, struct fmt_tree *t, struct node *owner, uint64_t index,
 			  enum node_kind kind, struct node **holder);
+/* The same down to the reference to the node at `level` only, which is covered by the tree. *holder: its owner. */
+struct fmt_ref *tree_open_above(struct store *st, struct fmt_tree *t, uint64_t index, uint32_t level,
+				struct node **holder);
 /* Make the cached block behind a reference DIRTY (a hole: a new block of zeros). */
 struct node *tree_dirty(struct store *st, struct fmt_ref *ref, struct node *holder, enum node_kind kind);
 /* The reference in `holder` became a hole: free nodes that became empty, up to the root. */
@@ -406,6 +414,12 @@ bool     name_valid(const char *name);
 int      shed(struct store *st);
 bool     shed_step(struct store *st);                   /* true: there is more to do at once */
 
+/* ---- trash.c ---- */
+/* Cut off the largest subtree around `vpn` whose pages are all in [op->vpn, op->end); *past: the page behind it.
+ * STORE_END: there is none worth it, or no room in the trash. */
+int      trash_cut(struct store *st, struct store_op *op, uint64_t vpn, uint64_t *past, struct node **wait);
+int      trash_step(struct store *st, struct node **wait);      /* clears a leaf; STORE_END: there is no trash */
+
 /* ---- mend.c ---- */
 /* Replace the damaged node on the path to (client, vpn), by a hole if all its pages are in [from, end). STORE_AGAIN: done,
  * try again what met it; STORE_DAMAGED: not on this path, or in the directory. */
@@ -441,6 +455,12 @@ void     boot_read(struct store *st);
 /* Read the block behind ref into `page` and verify it; blocks. STORE_OK, STORE_EIO, STORE_DAMAGED. */
 int      ref_check(struct store *st, const struct fmt_ref *ref, void *page);
 void     store_forget(struct store *st);        /* back to the state after store_init */
+
+/* Which entry of a node at `level` (1: it refers to pages) leads to page `index`. */
+static inline unsigned tree_slot(uint64_t index, uint32_t level)
+{
+	return (unsigned)(index >> (FMT_FANOUT_BITS * (level - 1))) & (FMT_FANOUT - 1);
+}
 
 static inline uint64_t *map_words(struct node *n) { return n->data; }
 

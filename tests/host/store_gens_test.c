@@ -1100,6 +1100,59 @@ static void test_removal_goes_over_damage(void **state)
 	}
 }
 
+/* A long removal: subtrees are cut off, the commit behind it does not wait for their leaves, and they are cleared
+ * afterwards; a crash in between leaves them for the next boot. */
+static void test_long_removal(void **state)
+{
+	for (unsigned what = 0; what < 3; what++) {
+		struct store_stats before, after, end;
+		struct store_op op = { .client = 16, .vpn = 256, .end = STORE_VPN_END };
+		uint64_t reads;
+		struct world w;
+
+		(void)state;
+		world_make(&w, 8 * BLOCKS);
+		assert_int_equal(do_put(&w.b, 3, 5, 6), STORE_OK);
+		assert_int_equal(do_commit(&w.b, 1), STORE_OK);
+		assert_int_equal(do_commit(&w.b, 2), STORE_OK);
+		store_stats(w.b.st, &before);
+		for (uint64_t v = 0; v < 2000; v++)
+			assert_int_equal(do_put(&w.b, 16, v * 4096, (uint32_t)v + 1), STORE_OK);
+		assert_int_equal(do_commit(&w.b, 3), STORE_OK);
+		assert_int_equal(bench_mount(&w.b, 0), STORE_OK);
+		reads = w.b.sim.reads;
+		if (what == 0)
+			assert_int_equal(do_drop(&w.b, 16), STORE_OK);
+		else
+			assert_int_equal(store_sync(w.b.st, &op, store_remove_range(w.b.st, &op)), STORE_OK);
+		assert_int_equal(do_commit(&w.b, 4), STORE_OK);
+		reads = w.b.sim.reads - reads;
+		assert_true(reads < 500);
+		for (uint64_t v = what != 0; v < 2000; v += 13)
+			assert_int_equal(expect_page(&w.b, 16, v * 4096, 0), 0);
+		store_stats(w.b.st, &after);
+		assert_true(after.used > 1500);         /* they are still there, but nobody's */
+		if (what == 2)
+			assert_int_equal(bench_mount(&w.b, 0), STORE_OK);
+		assert_int_equal(full_check(&w.b, NULL, true), 0);
+		assert_int_equal(do_put(&w.b, 16, 4096, 77), STORE_OK);
+		while (store_work(w.b.st) || w.b.sim.pending_count)
+			w.b.sim.dev.poll(&w.b.sim.dev);
+		assert_int_equal(do_commit(&w.b, 5), STORE_OK);
+		while (store_work(w.b.st) || w.b.sim.pending_count)
+			w.b.sim.dev.poll(&w.b.sim.dev);
+		assert_int_equal(do_commit(&w.b, 6), STORE_OK);
+		store_stats(w.b.st, &end);
+		assert_in_range(end.used, before.used, before.used + 40);
+		assert_int_equal(bench_mount(&w.b, 0), STORE_OK);
+		assert_int_equal(full_check(&w.b, NULL, true), 0);
+		assert_int_equal(expect_page(&w.b, 16, 4096, 77), 0);
+		assert_int_equal(expect_page(&w.b, 16, 0, what ? 1 : 0), 0);
+		assert_int_equal(expect_page(&w.b, 3, 5, 6), 0);
+		world_end(&w);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest full[] = {
@@ -1129,6 +1182,7 @@ int main(void)
 		cmocka_unit_test(test_damaged_node_holds_up_one_put),
 		cmocka_unit_test(test_damaged_root_is_mended),
 		cmocka_unit_test(test_removal_goes_over_damage),
+		cmocka_unit_test(test_long_removal),
 	};
 	/* What does not depend on each generation's having index nodes of its own. */
 	const struct CMUnitTest deltas[] = {

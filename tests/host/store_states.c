@@ -186,6 +186,7 @@ struct world {
 	uint64_t         acknowledged, boots_acknowledged;      /* when recording began */
 	bool             may_break;     /* the disk lies: damage may be met */
 	bool             one_at_a_time; /* the disk is nearly full */
+	bool             cut;           /* removals cut subtrees off at once */
 	bool             broken;        /* damage was met: the world has ended */
 	const char      *wrong;
 	struct flight    flight[FLIGHTS];
@@ -507,6 +508,8 @@ static bool boot(struct world *w, uint64_t want, uint32_t name)
 	if (status != STORE_OK)
 		return !ends_it(w, w->may_break ? STORE_DAMAGED : status, "the store cannot be mounted");
 	w->newest = w->mount.newest;
+	if (w->cut)
+		w->st->cut_after = 0;
 	if (w->mount.generation > w->committed)
 		w->committed = w->mount.generation;
 	if (w->mount.generation >= GENERATIONS || (w->mount.generation && !w->h.gen[w->mount.generation]))
@@ -943,6 +946,7 @@ static bool descend(struct states *s, struct sim_image *state, const struct worl
 
 	world_open(w, state, &from->h, seed, 64, depth);
 	w->one_at_a_time = from->one_at_a_time;
+	w->cut = from->cut;
 	world_record(w);
 	well = boot(w, 0, 0) && (sim_mark(&w->sim, w->mount.generation), change_some(w, 1 + (unsigned)sim_below(&w->seed, 6))) &&
 	       commit(w);
@@ -1013,7 +1017,7 @@ const char *const states_kind_names[STATES_KINDS] = {
 struct kind {
 	uint32_t nodes;
 	unsigned warm_up, rounds, changes, errors_per_1000, ballast;
-	bool     reboots, from_empty, lists;
+	bool     reboots, from_empty, lists, cut;
 };
 static const struct kind kinds[STATES_KINDS] = {
 	{ .nodes = 256, .warm_up = 4, .rounds = 12, .changes = 5 },
@@ -1024,7 +1028,7 @@ static const struct kind kinds[STATES_KINDS] = {
 	{ .nodes = 128, .rounds = 6, .changes = 20, .from_empty = true },
 	{ .nodes = 128, .warm_up = 2, .rounds = 8, .changes = 30, .ballast = 1720, .lists = true },
 	{ .nodes = 128, .warm_up = 60, .rounds = 6, .changes = 40, .lists = true },
-	{ .nodes = 128, .warm_up = 20, .rounds = 10, .changes = 20, .reboots = true, .lists = true },
+	{ .nodes = 128, .warm_up = 20, .rounds = 10, .changes = 20, .reboots = true, .lists = true, .cut = true },
 	{ .nodes = 128, .warm_up = 12, .rounds = 10, .changes = 40, .ballast = 1500, .lists = true },
 };
 
@@ -1108,6 +1112,7 @@ bool states_world(struct states *s, unsigned kind, uint64_t seed)
 	s->worlds++;
 	world_open(w, NULL, NULL, seed * STATES_KINDS + kind, k->nodes, 0);
 	w->one_at_a_time = w->h.short_of_room = k->ballast != 0;
+	w->cut = k->cut;
 	if (k->from_empty) {
 		well = record_from_empty(s, w);
 	} else {
