@@ -571,6 +571,168 @@ static void test_regions_with_errors(void **state)
 	close_all(&b, &im);
 }
 
+/* Differences found with nothing in the cache, up to the last page of the last client. */
+static void test_diff_cold(void **state)
+{
+	static const struct { uint32_t client; uint64_t vpn; } changed[] = {
+		{ 0, 5 }, { 16, 70000 }, { 16, 1ull << 30 }, { 300, 0 }, { STORE_CLIENTS - 1, STORE_VPN_END - 1 },
+	};
+	unsigned count = sizeof(changed) / sizeof(changed[0]);
+	struct store_op op = { 0 };
+	struct sim_image im;
+	struct bench b;
+
+	(void)state;
+	open_sized(&b, &im, 4 * SMALL, 64);
+	for (unsigned g = 1; g <= 2; g++) {
+		for (unsigned i = 0; i < 300; i++)
+			assert_int_equal(do_put(&b, 17 + i % 40, (uint64_t)i << 18, 1000 + i), STORE_OK);
+		for (unsigned i = 0; i < count; i++)
+			assert_int_equal(do_put(&b, changed[i].client, changed[i].vpn, 10 * g + i), STORE_OK);
+		assert_int_equal(do_commit(&b, g), STORE_OK);
+	}
+	b.sim.fail_reads = true;
+	b.sim.fail_per_1000 = 100;
+	do
+		bench_mount(&b, 0);
+	while (b.status == STORE_EIO);
+	assert_int_equal(b.status, STORE_OK);
+	for (unsigned i = 0; i < count; i++, op.vpn++) {
+		int status;
+
+		do
+			status = store_sync(b.st, &op, store_diff(b.st, &op, 1, 2));
+		while (status == STORE_EIO);
+		assert_int_equal(status, STORE_OK);
+		assert_int_equal(op.client, changed[i].client);
+		assert_int_equal(op.vpn, changed[i].vpn);
+		if (i == count - 1)
+			break;
+	}
+	op.vpn = STORE_VPN_END;
+	assert_int_not_equal(store_sync(b.st, &op, store_diff(b.st, &op, 1, 2)), STORE_OK);
+	close_all(&b, &im);
+}
+
+/* The map page of one region is damaged: what was there is lost to the allocator, and nothing else. */
+static void test_damaged_far_map(void **state)
+{
+	enum { REGION = 5 };
+	struct fmt_node *root;
+	uint8_t page[4096], user[STORE_USER_BYTES] = { 0 };
+	struct store_op commit = { 0 };
+	struct sim_image im;
+	struct bench b;
+	int status;
+
+	(void)state;
+	open_sized(&b, &im, 70 * FMT_MAP_BITS + 37, 64);
+	for (unsigned g = 1; g <= 40; g++) {
+		for (uint64_t r = 0; r < b.st->regions; r++)
+			b.st->region[r] = r == (g < 20 ? REGION : REGION + 2) ? 0 : REGION_FULL;
+		b.st->win.free = 0;
+		for (unsigned i = 0; i < 20; i++)
+			assert_int_equal(do_put(&b, 16, (g < 20 ? 0 : 50000) + i * 300, 100 * g + i), STORE_OK);
+		status = do_commit(&b, g);
+		memset(b.st->region, 0, b.st->regions);
+		if (status == STORE_FULL)
+			status = store_sync(b.st, &commit, store_commit(b.st, &commit));
+		assert_int_equal(status, STORE_OK);
+	}
+	assert_int_equal(b.st->last.map.height, 1);
+	root = (struct fmt_node *)page;
+	sim_image_get(&im, b.st->last.map.root.block, page);
+	uint64_t block = root->entry[REGION].block;
+	assert_true(block != 0);
+	sim_image_get(&im, block, page);
+	page[77] ^= 1;
+	sim_image_put(&im, block, page);
+	assert_int_equal(bench_mount(&b, 0), STORE_OK);
+	for (unsigned g = 41; g <= 60; g++) {
+		for (uint64_t r = 0; r < REGION && g < 50; r++)
+			b.st->region[r] |= REGION_FULL;
+		for (unsigned i = 0; i < 20; i++)
+			assert_int_equal(do_put(&b, 16, i * 300, 100 * g + i), STORE_OK);
+		assert_int_equal(store_begin(b.st, user), STORE_OK);
+		for (unsigned tries = 0; tries < 20; tries++) {
+			status = store_sync(b.st, &commit, store_commit(b.st, &commit));
+			if (status == STORE_OK)
+				break;
+		}
+		assert_int_equal(status, STORE_OK);
+	}
+	for (unsigned i = 0; i < 20; i++) {
+		assert_int_equal(expect_page(&b, 16, i * 300, 6000 + i), 0);
+		assert_int_equal(expect_page(&b, 16, 50000 + i * 300, 4000 + i), 0);
+	}
+	assert_true(b.st->region[REGION] & REGION_BAD);
+	close_all(&b, &im);
+}
+
+/* Every field of a delta block that could be wrong, with right checksums: that generation is not believed. */
+enum { DELTA_EDITS = 17 };
+
+static void edit_delta(struct fmt_delta *d, struct fmt_generation *g, unsigned edit)
+{
+	struct fmt_record *last = &d->record[d->count - 1];
+	const uint64_t table = (uint64_t)FMT_RECORD_TABLE << FMT_RECORD_KIND_SHIFT;
+
+	switch (edit) {
+	case 0:  d->magic++; break;
+	case 1:  d->version++; break;
+	case 2:  d->count = FMT_DELTA_RECORDS + 1; break;
+	case 3:  d->generation--; break;
+	case 4:  d->full = d->generation; break;
+	case 5:  d->full = 0; break;
+	case 6:  last->key = 5ull << FMT_RECORD_KIND_SHIFT; break;
+	case 7:  d->record[1].key = d->record[0].key; break;
+	case 8:  d->record[0].block = 1; break;
+	case 9:  d->record[0].block = 0; d->record[0].sum = 5; break;
+	case 10: *last = (struct fmt_record){ table | 100, 1, 0 }; break;
+	case 11: *last = (struct fmt_record){ table | 100, 0, 1 }; break;
+	case 12: *last = (struct fmt_record){ table, 0, 0 }; break;
+	case 13: *last = (struct fmt_record){ table | (SMALL + 1), 0, 0 }; break;
+	case 14: g->delta_count++; break;
+	case 15: g->delta = (struct fmt_ref){ 0, 0 }; break;
+	default: d->next.block = SMALL; break;
+	}
+}
+
+static void test_hostile_delta(void **state)
+{
+	(void)state;
+	for (unsigned edit = 0; edit <= DELTA_EDITS; edit++) {
+		static _Alignas(64) struct fmt_super s;
+		static _Alignas(64) struct fmt_delta d;
+		struct sim_image im;
+		struct bench b;
+		unsigned slot;
+
+		open_formatted(&b, &im, 64);
+		for (unsigned g = 1; g <= 5; g++) {
+			for (unsigned v = 0; v < 4; v++)
+				assert_int_equal(do_put(&b, 16, 3 * v, 10 * g + v), STORE_OK);
+			assert_int_equal(do_commit(&b, g), STORE_OK);
+		}
+		slot = b.st->slot;
+		sim_image_get(&im, FMT_SUPER_BLOCK(slot), &s);
+		assert_int_equal(s.generation, 5);
+		assert_true(s.gen.delta.block != 0);
+		sim_image_get(&im, s.gen.delta.block, &d);
+		if (edit < DELTA_EDITS)
+			edit_delta(&d, &s.gen, edit);
+		sim_image_put(&im, s.gen.delta.block ? s.gen.delta.block : SMALL - 1, &d);
+		if (s.gen.delta.block)
+			s.gen.delta.sum = store_sum(&d);
+		super_seal(&s);
+		sim_image_put(&im, FMT_SUPER_BLOCK(slot), &s);
+		assert_int_equal(bench_mount(&b, 0), STORE_OK);
+		assert_int_equal(b.mount.generation, edit < DELTA_EDITS ? 4 : 5);
+		assert_int_equal(expect_page(&b, 16, 3, edit < DELTA_EDITS ? 41 : 51), 0);
+		close_all(&b, &im);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -590,6 +752,9 @@ int main(void)
 		cmocka_unit_test(test_superblock_of_another_size),
 		cmocka_unit_test(test_full_list),
 		cmocka_unit_test(test_regions_with_errors),
+		cmocka_unit_test(test_diff_cold),
+		cmocka_unit_test(test_damaged_far_map),
+		cmocka_unit_test(test_hostile_delta),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
