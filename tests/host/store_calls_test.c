@@ -338,6 +338,36 @@ static void test_check_reports(void **state)
 		assert_true(c.errors > 0);
 	}
 	assert_true(n > 6 && !b.sim.failed);
+	b.sim.fail_at = 0;
+
+	/* Records that contradict themselves, as hostile content might. */
+	struct kept *older = kept_find(b.st, 1);
+	struct fmt_generation own = b.st->last, other = older->g;
+	struct store_op op = { 0 };
+
+	b.st->last.clients.height = FMT_MAX_HEIGHT + 2;
+	assert_int_equal(store_check(b.st, 0, &c), STORE_DAMAGED);
+	b.st->last = own;
+	b.st->last.map.height = FMT_MAX_HEIGHT + 2;
+	assert_int_equal(store_check(b.st, 0, &c), STORE_DAMAGED);
+	b.st->last = own;
+	b.st->regions = 0;
+	assert_int_equal(store_check(b.st, 0, &c), STORE_DAMAGED);
+	b.st->regions = 1;
+	assert_int_equal(store_check(b.st, 0, &c), STORE_OK);
+	older->g.clients.height = FMT_MAX_HEIGHT + 2;
+	assert_int_equal(store_sync(b.st, &op, store_diff(b.st, &op, 1, 3)), STORE_DAMAGED);
+	older->g = other;
+	older->g.clients.root.block = 5;
+	assert_int_equal(store_sync(b.st, &op, store_diff(b.st, &op, 1, 3)), STORE_DAMAGED);
+	older->g.clients.root.block = SMALL;
+	assert_int_equal(store_sync(b.st, &op, store_diff(b.st, &op, 3, 1)), STORE_DAMAGED);
+	older->g = other;
+	/* A commit while no region seems to have room. */
+	assert_int_equal(do_put(&b, 16, 9, 9), STORE_OK);
+	b.st->region[0] |= REGION_FULL;
+	assert_int_equal(do_commit(&b, 4), STORE_OK);
+	assert_int_equal(store_check(b.st, 0, &c), STORE_OK);
 	close_all(&b, &im);
 }
 
