@@ -18,6 +18,8 @@
 
 #define EARLY_MAX       32u             /* early writes at a time, or half the buffers: the snapshot waits for them */
 
+#define LEAF_PAGES      512ul           /* pages under one leaf of the store's index */
+#define LEAF_STEPS      64u             /* of these looked for in one unit */
 #define HEAT_HOT        4u              /* from here on a page is made writable again as soon as it is copied, … */
 #define HEAT_MAX        7u              /* … that often at most until somebody must ask for it again */
 #define PASS_MAX        32u             /* volatile pages passed by in one unit */
@@ -510,13 +512,33 @@ static void pass_some(void)
 	}
 }
 
+/* The next page of the snapshot to be written: the one that has been dirty longest, then what else is dirty among its
+ * neighbours under the same leaf of the index. In another order each page might need a leaf that has just left the store's cache. */
+static pfn_t next_to_write(void)
+{
+	static uint64_t at, end;
+	pfn_t f;
+
+	for (unsigned n = 0; at < end && n < LEAF_STEPS; n++) {
+		f = page_find(at++);
+		if (f && is_snap(page_of(f)))
+			return f;
+	}
+	f = dirty_tail[(epoch_now - 1) & 1];
+	if (f && at >= end) {
+		at = page_of(f)->key & ~(LEAF_PAGES - 1);
+		end = at + LEAF_PAGES;
+	}
+	return f;
+}
+
 /* Volatile pages are passed by, unless their frames are wanted: then they are written like others. */
 bool cow_write_unit(struct store *st)
 {
 	uint16_t b = fifo_get(&copied);
 
 	if (!b) {
-		pfn_t f = dirty_tail[(epoch_now - 1) & 1];
+		pfn_t f = next_to_write();
 
 		if (!f)
 			return false;
