@@ -94,6 +94,7 @@ TEST_SRC_gpt_test   := ckptserver/gpt.c
 TEST_SRC_cow_test   := $(addprefix ckptserver/,cow.c pages.c objcheck.c statehash.c store/sum.c store/sum_avx2.c)
 TEST_SRC_ckptserver_test := ckptserver/archive.c ckptserver/objcheck.c ckptserver/wall.c
 TEST_SRC_kobj_test  := ckptserver/kobj.c ckptserver/pages.c
+TEST_SRC_badread_test := ckptserver/badread.c
 TEST_SRC_boot_test  := boot/bootinfo.c boot/multiboot.c
 TEST_SRC_elf_loader_test := boot/uefi/elf.c
 TEST_SRC_kernel_test := kernel/event.c kernel/object.c kernel/ticket.c kernel/wakeup.c
@@ -263,7 +264,7 @@ $(foreach t,$(HOST_FAST),$(eval $(call fast_test,$t)))
 
 # Coverage: the same tests, with counters in every branch.
 C := build/coverage
-COVERAGE_TESTS := store_test store_gens_test store_delta_test store_calls_test store_crash_test store_states_test cow_test kobj_test gpt_test options_test ckptserver_test
+COVERAGE_TESTS := store_test store_gens_test store_delta_test store_calls_test store_crash_test store_states_test cow_test kobj_test badread_test gpt_test options_test ckptserver_test
 COVERAGE_FLAGS := $(filter-out -fsanitize=% -fno-sanitize% -O1,$(HOST_FLAGS)) -O0 --coverage
 $(C)/%.c.o: %.c Makefile
 	$(call say,HOSTCC,$< (coverage))

@@ -64,7 +64,6 @@ bool badread_due(uint64_t tsc)
 	if (tsc < due_tsc)
 		return false;
 	due_tsc = tsc + time_ticks(pause_us);
-	if (pause_us < PAUSE_MAX_US)
-		pause_us *= 2;
+	pause_us = pause_us < PAUSE_MAX_US / 2 ? pause_us * 2 : PAUSE_MAX_US;
 	return true;
 }

@@ -217,8 +217,7 @@ static void wait_for_disk(const char *what)
 		disk_tick(rdtsc());
 		L4_Sleep(L4_TimePeriod(PAUSE_US));
 	}
-	if (pause_us < PAUSE_MAX_US)
-		pause_us *= 2;
+	pause_us = pause_us < PAUSE_MAX_US / 2 ? pause_us * 2 : PAUSE_MAX_US;
 }
 
 /* A store of ours is there, or may be, and cannot be used. To begin anew beside it would not be what anybody wants. */

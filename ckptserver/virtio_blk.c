@@ -602,8 +602,8 @@ static void device_gone(uint64_t now, const char *why)
 	if (vb.state != VB_GONE) {
 		log_error("disk %s: %s; requests under way fail: %u", vb.name, why, vb.in_flight);
 		vb.pause_us = ABSENT_US;
-	} else if (vb.pause_us < ABSENT_MAX_US) {
-		vb.pause_us *= 2;
+	} else {
+		vb.pause_us = vb.pause_us < ABSENT_MAX_US / 2 ? vb.pause_us * 2 : ABSENT_MAX_US;
 	}
 	vb.state = VB_GONE;
 	vb.look_tsc = now + time_ticks(vb.pause_us);
