@@ -502,6 +502,9 @@ static bool boot(struct world *w, uint64_t want, uint32_t name)
 	struct store_op op = { 0 };
 	int status;
 
+	/* What the store does in idle time may be under way; a mount begins with an idle disk. */
+	while (w->sim.pending_count)
+		w->sim.dev.wait(&w->sim.dev);
 	RETRY(w, status, name ? store_mount_named(w->st, name_text(name), &w->mount) : store_mount(w->st, want, &w->mount));
 	if (status == STORE_TOO_MANY && want)
 		return boot(w, 0, 0);
