@@ -123,7 +123,7 @@ FUZZ_SRC_bootinfo  := boot/bootinfo.c boot/multiboot.c
 FUZZ_SRC_options   := ckptserver/options.c
 FUZZ_SRC_archive   := pager/archive.c pager/boot.c pager/elfimage.c
 FUZZ_SRC_rootimage := ckptserver/archive.c boot/uefi/elf.c
-FUZZ_SRC_stream    := $(addprefix tools/perdurectl/,cmd_import.c hash.c image.c world.c) ckptserver/gpt.c $(call sources,ckptserver/store)
+FUZZ_SRC_stream    := $(addprefix tools/perdurectl/,cmd_import.c hash.c image.c number.c world.c) ckptserver/gpt.c $(call sources,ckptserver/store)
 
 # ---- what there is to build --------------------------------------------------------------------------------------
 SYSTEM := $(B)/kernel.elf $(B)/kernel.sym $(B)/ckptserver
