@@ -313,17 +313,19 @@ $(H)/perdurectl: $(PERDURECTL_SRC) $(wildcard tools/perdurectl/*.h ckptserver/*.
 
 test-host: $(addprefix $(H)/,$(HOST_TESTS))
 	@scripts/test-host $^
+# make on as many processors as there are, unless the user said on how many
+PARALLEL = $(MAKE) --no-print-directory $(if $(filter -j%,$(MAKEFLAGS)),,-j$(shell nproc))
 test: setup
-	@$(MAKE) --no-print-directory DEBUG=0 all $(addprefix $(H)/,$(HOST_TESTS) $(HOST_TOOLS)) fuzzers
-	@$(MAKE) --no-print-directory DEBUG=1 all
+	@$(PARALLEL) DEBUG=0 all $(addprefix $(H)/,$(HOST_TESTS) $(HOST_TOOLS)) fuzzers
+	@$(PARALLEL) DEBUG=1 all
 	@tests/run
 tools: $(addprefix $(H)/,$(HOST_TOOLS))
 bench: setup
 	@$(MAKE) --no-print-directory DEBUG=0 all
 	@bench/run
 soak: setup
-	@$(MAKE) --no-print-directory DEBUG=0 all $(addprefix $(H)/,$(HOST_TESTS) $(HOST_TOOLS)) fuzzers
-	@$(MAKE) --no-print-directory DEBUG=1 all
+	@$(PARALLEL) DEBUG=0 all $(addprefix $(H)/,$(HOST_TESTS) $(HOST_TOOLS)) fuzzers
+	@$(PARALLEL) DEBUG=1 all
 	@tests/run --soak $(MINUTES) $(if $(SEED),--seed $(SEED))
 
 # $(call check_headers,command,headers): the command with each header in turn; fails after having tried all.
