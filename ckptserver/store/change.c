@@ -41,6 +41,17 @@ int change_prepare(struct store *st, uint32_t client, uint64_t vpn, uint64_t *ba
 	return status;
 }
 
+/* The same where the path was walked in this step: all of it is cached, so that it can be counted and no more. */
+uint32_t change_count(struct store *st, uint32_t client, uint64_t vpn)
+{
+	struct node *wait;
+	uint32_t need = 0;
+	uint64_t bad;
+
+	(void)change_prepare(st, client, vpn, &bad, &need, &wait);
+	return need;
+}
+
 /* Blocks, nodes and room for a change; the last thing before it is made. */
 int change_provide(struct store *st, uint32_t need, struct node **wait)
 {
@@ -193,11 +204,8 @@ static int clear_leaf(struct store *st, struct store_op *op, uint64_t vpn, uint6
 	struct fmt_client *client;
 	struct node *page, *holder;
 	struct fmt_ref *ref;
-	uint32_t need = 0;
-	int status = change_prepare(st, op->client, vpn, &op->block, &need, wait);
+	int status = change_provide(st, change_count(st, op->client, vpn), wait);
 
-	if (status == STORE_OK)
-		status = change_provide(st, need, wait);
 	if (status != STORE_OK)
 		return status;
 	client = change_client(st, op->client, &page);
@@ -246,11 +254,9 @@ static int run_range(struct store *st, struct store_op *op, struct node **wait)
 		op->cursor += status == STORE_OK;
 		return status == STORE_OK ? STORE_AGAIN : status;
 	}
-	status = client_find(st, op->client, &c, &op->block, wait);
-	if (status != STORE_OK)
-		return status;
+	(void)client_find(st, op->client, &c, &op->block, wait);        /* as overlay_next did */
 	if (op->leaves >= st->cut_after) {
-		status = trash_cut(st, op, vpn, &op->cursor, wait);
+		status = trash_cut(st, op, &c.tree, vpn, &op->cursor, wait);
 		if (status != STORE_END)
 			return status == STORE_OK ? STORE_AGAIN : status;
 	}
@@ -269,7 +275,6 @@ static int run_drop(struct store *st, struct store_op *op, struct node **wait)
 {
 	struct fmt_client c, *client;
 	struct node *page;
-	uint32_t need = 0;
 	int status;
 
 	if (st->delta.mode == DELTA_ON)
@@ -277,12 +282,10 @@ static int run_drop(struct store *st, struct store_op *op, struct node **wait)
 	status = run_range(st, op, wait);
 	if (status != STORE_OK)
 		return status;
-	status = client_find(st, op->client, &c, &op->block, wait);
-	if (status != STORE_OK || !(c.flags & FMT_CLIENT_EXISTS))
-		return status;
-	status = change_prepare(st, op->client, 0, &op->block, &need, wait);
-	if (status == STORE_OK)
-		status = change_provide(st, need, wait);
+	(void)client_find(st, op->client, &c, &op->block, wait);        /* as run_range did */
+	if (!(c.flags & FMT_CLIENT_EXISTS))
+		return STORE_OK;
+	status = change_provide(st, change_count(st, op->client, 0), wait);
 	if (status != STORE_OK)
 		return status;
 	client = change_client(st, op->client, &page);

@@ -16,15 +16,13 @@ struct wound {
 	uint32_t need;                  /* nodes above it that must be made DIRTY */
 };
 
-/* STORE_OK: it was found; STORE_END: there is none. */
+/* STORE_OK: it was found; STORE_END: there is none. The tree covers the page: whoever looks beyond it reads nothing. */
 static int find(struct store *st, const struct fmt_tree *t, uint64_t vpn, struct wound *w, uint64_t *bad,
 		struct node **wait)
 {
 	struct fmt_ref ref = t->root;
 	struct node *n;
 
-	if (vpn >> (FMT_FANOUT_BITS * t->height))
-		return STORE_END;
 	for (w->level = t->height; ref.block; w->level--) {
 		int status;
 

@@ -416,8 +416,10 @@ bool     shed_step(struct store *st);                   /* true: there is more t
 
 /* ---- trash.c ---- */
 /* Cut off the largest subtree around `vpn` whose pages are all in [op->vpn, op->end); *past: the page behind it.
- * STORE_END: there is none worth it, or no room in the trash. */
-int      trash_cut(struct store *st, struct store_op *op, uint64_t vpn, uint64_t *past, struct node **wait);
+ * `tree` is a copy of the client's, and `vpn` was found in it in this step. STORE_END: there is none worth it, or no room in
+ * the trash. */
+int      trash_cut(struct store *st, struct store_op *op, const struct fmt_tree *tree, uint64_t vpn, uint64_t *past,
+		   struct node **wait);
 int      trash_step(struct store *st, struct node **wait);      /* clears a leaf; STORE_END: there is no trash */
 
 /* ---- mend.c ---- */
@@ -433,6 +435,7 @@ void     op_finish(struct store_op *op, int status);
 
 int      change_prepare(struct store *st, uint32_t client, uint64_t vpn, uint64_t *bad, uint32_t *need,
 			struct node **wait);
+uint32_t change_count(struct store *st, uint32_t client, uint64_t vpn);
 int      change_provide(struct store *st, uint32_t need, struct node **wait);
 struct fmt_client *change_client(struct store *st, uint32_t client, struct node **page);
 

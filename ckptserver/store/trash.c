@@ -60,7 +60,7 @@ static uint32_t subtree_level(const struct fmt_tree *t, uint64_t vpn, uint64_t f
 static void hang(struct store *st, struct fmt_client *trash, struct node *page, const struct fmt_tree *like, uint64_t vpn,
 		 uint32_t level, const struct fmt_ref *root, struct node *from)
 {
-	struct node *holder = page, *child = node_find(st, root->block);
+	struct node *holder = page, *child = node_find(st, root->block);        /* cached: trash_cut's caller came by it */
 	struct fmt_ref *ref;
 
 	if (!(trash->flags & FMT_CLIENT_EXISTS)) {
@@ -72,7 +72,7 @@ static void hang(struct store *st, struct fmt_client *trash, struct node *page, 
 	}
 	ref = tree_open_above(st, &trash->tree, vpn, level, &holder);
 	*ref = *root;
-	if (!child || child->state != NODE_DIRTY)
+	if (child->state != NODE_DIRTY)
 		return;
 	child->parent = holder;
 	child->ref = ref;
@@ -124,27 +124,24 @@ static int trash_choose(struct store *st, const struct store_op *op, const struc
 	return STORE_OK;
 }
 
-int trash_cut(struct store *st, struct store_op *op, uint64_t vpn, uint64_t *past, struct node **wait)
+int trash_cut(struct store *st, struct store_op *op, const struct fmt_tree *tree, uint64_t vpn, uint64_t *past,
+	      struct node **wait)
 {
-	struct fmt_client c, *client, *trash;
+	struct fmt_client *client, *trash;
 	struct node *page, *trash_at, *holder;
 	struct fmt_ref *ref, old;
-	uint32_t need = 0, level;
+	uint32_t need = tree->height, level;
 	unsigned slot;
-	int status = client_find(st, op->client, &c, &op->block, wait);
+	int status = trash_choose(st, op, tree, vpn, &slot, &level, &op->block, wait);
 
-	if (status == STORE_OK)
-		status = trash_choose(st, op, &c.tree, vpn, &slot, &level, &op->block, wait);
 	if (status != STORE_OK)
 		return status;
 	if (!level)
 		return STORE_END;
-	need = c.tree.height;
-	status = tree_prepare(st, &st->clients, TRASH_PAGE, NODE_INDEX, true, &need, &op->block, wait);
-	if (status == STORE_OK)
-		status = change_prepare(st, op->client, vpn, &op->block, &need, wait);
-	if (status == STORE_OK)
-		status = trash_ready(st, slot, vpn, level, &need, &op->block, wait);
+	/* The trash's page was looked at just now: this only counts. */
+	(void)tree_prepare(st, &st->clients, TRASH_PAGE, NODE_INDEX, true, &need, &op->block, wait);
+	need += change_count(st, op->client, vpn);
+	status = trash_ready(st, slot, vpn, level, &need, &op->block, wait);
 	if (status == STORE_OK)
 		status = change_provide(st, need, wait);
 	if (status != STORE_OK)
@@ -155,7 +152,7 @@ int trash_cut(struct store *st, struct store_op *op, uint64_t vpn, uint64_t *pas
 	ref = tree_open_above(st, &client->tree, vpn, level, &holder);
 	old = *ref;
 	*ref = (struct fmt_ref){ 0, 0 };
-	hang(st, trash, trash_at, &c.tree, vpn, level, &old, holder);
+	hang(st, trash, trash_at, tree, vpn, level, &old, holder);
 	client->tree.flags |= FMT_TREE_BOUND;
 	tree_prune(st, &client->tree, page, holder);
 	op->trash = (uint8_t)(slot + 1);
