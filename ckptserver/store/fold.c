@@ -8,7 +8,6 @@
 #include "store_priv.h"
 
 #define FOLD_RUN        64u     /* records applied in one step */
-#define FOLD_TRIES      8u      /* reads of an index node that may fail before its records are given up */
 
 static void fold_begin(struct store *st)
 {
@@ -24,7 +23,6 @@ static void fold_begin(struct store *st)
 	while (st->new_table_count)
 		delta_recycle(st, st->new_table[--st->new_table_count]);
 	d->cursor = d->entry[0].next[0];
-	d->errors = 0;
 	d->mode = DELTA_FOLDING;
 }
 
@@ -55,7 +53,7 @@ static struct delta_entry *fold_leaf(struct store *st, struct delta_entry *e)
 	return e;
 }
 
-/* The leaf is damaged, and with it what the full generation has there: the records would be all that is left of it. They
+/* The leaf is damaged (one that cannot be read at the moment is not: the fold waits for it), and with it what the full generation has there: the records would be all that is left of it. They
  * go too, so that a page of it is damaged, and not a hole. */
 static struct delta_entry *fold_lost(struct store *st, struct delta_entry *e)
 {
@@ -79,8 +77,7 @@ static int fold_page(struct store *st, struct delta_entry **e, uint64_t *bad, st
 	status = change_prepare(st, record_client((*e)->r.key), record_vpn((*e)->r.key), bad, &need, wait);
 	if (status == STORE_DAMAGED)
 		status = mend(st, record_client((*e)->r.key), record_vpn((*e)->r.key), 0, 0, bad, wait);
-	if (status == STORE_DAMAGED || (status == STORE_EIO && ++st->delta.errors == FOLD_TRIES)) {
-		st->delta.errors = 0;
+	if (status == STORE_DAMAGED) {
 		*e = fold_lost(st, *e);
 		return STORE_AGAIN;
 	}
@@ -88,7 +85,6 @@ static int fold_page(struct store *st, struct delta_entry **e, uint64_t *bad, st
 		status = change_provide(st, need, wait);
 	if (status != STORE_OK)
 		return status;
-	st->delta.errors = 0;
 	*e = fold_leaf(st, *e);
 	return STORE_AGAIN;
 }

@@ -53,7 +53,6 @@ void delta_reset(struct store *st, uint64_t full)
 	d->chain_count = d->made_count = d->made_done = 0;
 	d->table_outside = false;
 	d->cursor = 0;
-	d->errors = 0;
 }
 
 /* First entry at or after key, or 0; before[]: the last one before it, of each level. */

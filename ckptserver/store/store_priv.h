@@ -134,7 +134,6 @@ struct delta {
 	uint32_t     made_count, made_done;
 	bool         merge;             /* the chain's newest block is written anew with the fresh records */
 	uint16_t     cursor;            /* next entry to be written, or folded; 0: none */
-	uint32_t     errors;            /* folding: reads that failed */
 	uint64_t     folds;
 };
 
