@@ -103,18 +103,26 @@ static bool search_piece(struct search *s, u32 steps, u64 all)
 	return true;
 }
 
+/* One piece is done, also without a budget: what the caller does before its search may use up the whole of it each time, and the
+ * search must come to an end all the same. True: no more now. */
+static bool search_pause(unsigned *budget)
+{
+	if (*budget)
+		--*budget;
+	return !*budget;
+}
+
 enum reserve mapdb_reserve_node(u32 guard, unsigned *budget)
 {
 	static struct search s;
 	u32 want = nodes.count / 16 < NODE_BATCH ? nodes.count / 16 + 1 : NODE_BATCH;
 
 	while (!nodes.free_count) {
-		if (!*budget)
-			return RESERVE_MORE;
-		--*budget;
 		if (!search_piece(&s, NODE_STEPS, nodes.fresh))
 			break;
 		node_sweep(NODE_STEPS, s.round % 2 == 0, guard, protected_numbers[s.round / 2], want);
+		if (!nodes.free_count && search_pause(budget))
+			return RESERVE_MORE;
 	}
 	s = (struct search){ 0 };
 	return nodes.free_count ? RESERVE_OK : RESERVE_NONE;
@@ -190,12 +198,11 @@ enum reserve mapdb_reserve_tables(u32 need, u32 guard, unsigned *budget)
 	static struct search s;
 
 	while (tables.free_count < need) {
-		if (!*budget)
-			return RESERVE_MORE;
-		--*budget;
 		if (!search_piece(&s, TABLE_STEPS, 2ul * tables.fresh))
 			break;
 		table_sweep(TABLE_STEPS, s.round % 2 == 0, guard, protected_numbers[s.round / 2], need + TABLE_BATCH);
+		if (tables.free_count < need && search_pause(budget))
+			return RESERVE_MORE;
 	}
 	s = (struct search){ 0 };
 	return tables.free_count >= need ? RESERVE_OK : RESERVE_NONE;
