@@ -317,16 +317,16 @@ test-host: $(addprefix $(H)/,$(HOST_TESTS))
 # make on as many processors as there are, unless the user said on how many
 PARALLEL = $(MAKE) --no-print-directory $(if $(filter -j%,$(MAKEFLAGS)),,-j$(shell nproc))
 test: setup
-	@$(PARALLEL) DEBUG=0 all $(addprefix $(H)/,$(HOST_TESTS) $(HOST_TOOLS)) fuzzers
-	@$(PARALLEL) DEBUG=1 all
+	+@$(PARALLEL) DEBUG=0 all $(addprefix $(H)/,$(HOST_TESTS) $(HOST_TOOLS)) fuzzers
+	+@$(PARALLEL) DEBUG=1 all
 	@tests/run
 tools: $(addprefix $(H)/,$(HOST_TOOLS))
 bench: setup
 	@$(MAKE) --no-print-directory DEBUG=0 all
 	@bench/run
 soak: setup
-	@$(PARALLEL) DEBUG=0 all $(addprefix $(H)/,$(HOST_TESTS) $(HOST_TOOLS)) fuzzers
-	@$(PARALLEL) DEBUG=1 all
+	+@$(PARALLEL) DEBUG=0 all $(addprefix $(H)/,$(HOST_TESTS) $(HOST_TOOLS)) fuzzers
+	+@$(PARALLEL) DEBUG=1 all
 	@tests/run --soak $(MINUTES) $(if $(SEED),--seed $(SEED))
 
 # $(call check_headers,command,headers): the command with each header in turn; fails after having tried all.
