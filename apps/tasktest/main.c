@@ -12,6 +12,7 @@
 #include <l4/schedule.h>
 #include <l4/string.h>
 #include <l4/task.h>
+#include <l4/term.h>
 #include <l4/thread.h>
 
 #include "tasktest.h"
@@ -280,6 +281,7 @@ static const struct test {
 int main(int argc, char **argv)
 {
 	struct task_memory before, after;
+	L4_ThreadId_t term;
 	int run_failed = 0;
 
 	if (argc > 2)
@@ -287,7 +289,8 @@ int main(int argc, char **argv)
 	if (argc > 1 && !strcmp(argv[1], "limits"))
 		return child_limits();
 	l4_printf("T> 1..%lu\n", TESTS + 1);
-	/* Once for tables that grow for good. */
+	/* Once for tables that grow for good. And the terminal is to have made its threads. */
+	CHECK(task_name_lookup(L4_TERM_NAME, L4_TimePeriod(60000000), &term), TASK_OK);
 	CHECK(status_of(child("exit", "0", 0)), 0);
 	task_memory(&before);
 	for (unsigned i = 0; i < TESTS; i++) {

@@ -346,9 +346,10 @@ int main(void)
 	L4_ConsoleSize(&columns, &rows);
 	drawn_boot = L4_BootNumber(L4_GetKernelInterface());
 	edit_init(&edit, &history, columns, out_put, 0);
-	if (task_name_register(L4_TERM_NAME, L4_nilthread) != TASK_OK
-	 || task_stack(STACK_PAGES, &stack) != TASK_OK
-	 || task_thread_create(input_main, 0, stack, &input_thread) != TASK_OK)
+	/* The name last: who finds it finds a terminal that is complete. */
+	if (task_stack(STACK_PAGES, &stack) != TASK_OK
+	 || task_thread_create(input_main, 0, stack, &input_thread) != TASK_OK
+	 || task_name_register(L4_TERM_NAME, L4_nilthread) != TASK_OK)
 		return 1;
 	serve_forever();
 	return 0;
