@@ -341,18 +341,20 @@ static void make_page(uint8_t *page)
 		memcpy(page + i, &word, 8);
 }
 
-/* Clients with dense, sparse and very sparse pages, trees of every height; holes; ranges and a client dropped. */
+/* Clients with dense, sparse and very sparse pages, trees of every height; holes; ranges and a client dropped; names. */
 static int make_generation(struct store *st, unsigned g)
 {
 	static const uint64_t spread[] = { 64, 300, 1ull << 17, 1ull << 24, 1ull << 30, STORE_VPN_END };
 	static _Alignas(4096) uint8_t page[STORE_PAGE];
 	uint8_t user[STORE_USER_BYTES] = "golden";
+	char name[STORE_NAME_BYTES];
+	unsigned changes = g < 8 ? 60 : 6;      /* few enough for a delta, at the end */
 	struct store_op op;
 	int status = STORE_OK;
 
 	memset(&op, 0, sizeof op);
 	op.buf = page;
-	for (unsigned i = 0; i < 60 && status == STORE_OK; i++) {
+	for (unsigned i = 0; i < changes && status == STORE_OK; i++) {
 		unsigned what = (unsigned)(random_word() % 16), area = (unsigned)(random_word() % 6);
 
 		op.client = area ? 16 + 97 * area : 0;
@@ -369,7 +371,11 @@ static int make_generation(struct store *st, unsigned g)
 		status = store_sync(st, &op, store_drop_client(st, &op));
 	if (status == STORE_OK)
 		status = store_begin(st, user);
-	return status == STORE_OK ? store_sync(st, &op, store_commit(st, &op)) : status;
+	if (status == STORE_OK)
+		status = store_sync(st, &op, store_commit(st, &op));
+	/* The name is durable with the next commit, so the last one must not get one. */
+	snprintf(name, sizeof name, "golden.%u", g);
+	return status == STORE_OK && g % 5 == 2 ? store_name(st, store_generation(st), name) : status;
 }
 
 static int make_generations(struct blkdev *dev, const char *name)

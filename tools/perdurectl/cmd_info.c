@@ -128,6 +128,7 @@ static void generation_json(const struct fmt_generation *g)
 	json_bool("named", g->flags & FMT_GEN_NAMED);
 	json_bool("pinned", g->flags & FMT_GEN_PINNED);
 	json_bool("spare", g->flags & FMT_GEN_SPARE);
+	json_bool("delta", g->delta.block);
 	json_string("name", name);
 	json_number("used", g->used);
 	json_number("freed", g->freed);
