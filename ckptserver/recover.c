@@ -421,6 +421,7 @@ static void resume(struct store *st)
 	long threads;
 
 	choose(st);
+	statehash_recovered(st);
 	record.boot = boot_number;
 	tell_kernel();
 	pass_table_on(true);

@@ -5,6 +5,7 @@
 
 #if DEBUG
 #include "commit.h"
+#include "log.h"
 #include "server.h"
 #include "store.h"
 #include "volatile.h"
@@ -142,6 +143,20 @@ void statehash_saved(void)
 {
 	if (left)
 		server_crash("state hash: %lu pages of the snapshot were not saved", left);
+}
+
+void statehash_recovered(struct store *st)
+{
+	struct store_verified v;
+	int status = store_state_verify(st, &v);
+	uint64_t generation = store_generation(st);
+
+	if (status == STORE_OK)
+		log_line("[ckpt] state hash gen=%lu %s pages=%lu", generation, v.known ? "ok" : "new", v.pages);
+	else if (status == STORE_DAMAGED && !v.block)
+		server_crash("state hash: the %lu pages of generation %lu do not add up to it", v.pages, generation);
+	else
+		log_line("[ckpt] state hash gen=%lu not verified: block=%lu %s", generation, v.block, store_strerror(status));
 }
 
 void statehash_dropped(pfn_t f)

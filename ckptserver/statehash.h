@@ -24,6 +24,10 @@ bool statehash_init(void);
 void statehash_new(pfn_t f);
 /* The page's content was read from the store, or is zero and so is the store's. */
 void statehash_loaded(pfn_t f, const void *content);
+/* After mounting a generation, before anything changes: the pages of its index must add up to its state hash. Waits for the
+ * disk. */
+struct store;
+void statehash_recovered(struct store *st);
 /* In the pause, when the epoch has been advanced: pages of epoch `dirty` are the snapshot, `count` of them are expected. */
 void statehash_snapshot(uint32_t dirty, uint64_t count);
 /* The page is about to become CLEAN: `copy` is what goes to the disk, NULL: a hole. of_snapshot: it is SNAP, not written early. */
@@ -37,6 +41,8 @@ void statehash_saved(void);
 void statehash_dropped(pfn_t f);
 #else
 static inline bool statehash_init(void) { return true; }
+struct store;
+static inline void statehash_recovered(struct store *st) { (void)st; }
 static inline void statehash_new(pfn_t f) { (void)f; }
 static inline void statehash_loaded(pfn_t f, const void *content) { (void)f, (void)content; }
 static inline void statehash_snapshot(uint32_t dirty, uint64_t count) { (void)dirty, (void)count; }

@@ -136,6 +136,7 @@ static int run_delta(struct store *st, struct store_op *op, uint64_t vpn, struct
 	if (status != STORE_OK || (hole && !ref.block))
 		return status;
 	if (hole) {
+		state_change(st, op->client, vpn, ref, (struct fmt_ref){ 0, 0 });
 		delta_set(st, op->client, vpn, (struct fmt_ref){ 0, 0 }, !known);
 		return STORE_OK;
 	}
@@ -150,6 +151,7 @@ static int run_delta(struct store *st, struct store_op *op, uint64_t vpn, struct
 	if (status != STORE_OK)
 		return status;
 	op->block = window_alloc(st);
+	state_change(st, op->client, vpn, ref, (struct fmt_ref){ op->block, op->sum });
 	delta_set(st, op->client, vpn, (struct fmt_ref){ op->block, op->sum }, !known && ref.block);
 	return STORE_OK;
 }
@@ -170,7 +172,7 @@ static int run_put(struct store *st, struct store_op *op, struct node **wait)
 {
 	struct fmt_client *client;
 	struct node *page, *holder;
-	struct fmt_ref *ref;
+	struct fmt_ref *ref, old;
 	uint32_t need = 1;
 	int status = change_prepare(st, op->client, op->vpn, &op->block, &need, wait);
 
@@ -186,12 +188,14 @@ static int run_put(struct store *st, struct store_op *op, struct node **wait)
 	client = change_client(st, op->client, &page);
 	client->flags |= FMT_CLIENT_EXISTS;
 	ref = tree_open(st, &client->tree, page, op->vpn, NODE_INDEX, &holder);
+	old = *ref;
 	if (ref->block && ref_valid(st, ref))
 		block_free(st, ref->block);
 	else
 		client->tree.pages++;
 	op->block = window_alloc(st);
 	*ref = (struct fmt_ref){ op->block, op->sum };
+	state_change(st, op->client, op->vpn, old, *ref);
 	is_promised(st);
 	store_put_forget(st, op);
 	put_submit(st, op);
@@ -217,6 +221,7 @@ static int clear_leaf(struct store *st, struct store_op *op, uint64_t vpn, uint6
 			block_free(st, ref->block);
 			client->tree.pages--;
 		}
+		state_change(st, state_client(op->client, client), vpn, *ref, (struct fmt_ref){ 0, 0 });
 		*ref = (struct fmt_ref){ 0, 0 };
 	}
 	tree_prune(st, &client->tree, page, holder);

@@ -22,7 +22,9 @@ struct walk {
 	struct store_check *c;
 	struct overlay *o;
 	uint32_t client;                /* or what is walked else: STORE_CHECK_*, WALK_* */
+	uint32_t was;                   /* the client, or whose pages they were */
 	uint64_t pages;
+	struct store_state *state;      /* of the pages met */
 };
 #define WALK_DIRECTORY  STORE_CHECK_DIRECTORY
 #define WALK_MAP        STORE_CHECK_MAP
@@ -51,19 +53,25 @@ static bool reach(struct walk *w, uint64_t vpn, uint64_t block)
 	return true;
 }
 
+/* Does the reference lead to a block that nothing else does? */
+static bool leads(struct walk *w, const struct fmt_ref *ref, uint64_t vpn)
+{
+	if (ref->block & FMT_REF_LOST) {
+		problem(w, "what was here is lost with a damaged block", vpn, ref->block & FMT_BLOCK_MASK);
+		return false;
+	}
+	if (ref->block < FMT_DATA_START || ref->block >= w->st->blocks) {
+		problem(w, "reference leads outside the store", vpn, ref->block);
+		return false;
+	}
+	return reach(w, vpn, ref->block);
+}
+
 static uint8_t *fetch(struct walk *w, const struct fmt_ref *ref, uint64_t vpn, unsigned depth)
 {
 	uint8_t *page = w->c->scratch + depth * FMT_BLOCK;
 
-	if (ref->block & FMT_REF_LOST) {
-		problem(w, "what was here is lost with a damaged block", vpn, ref->block & FMT_BLOCK_MASK);
-		return NULL;
-	}
-	if (ref->block < FMT_DATA_START || ref->block >= w->st->blocks) {
-		problem(w, "reference leads outside the store", vpn, ref->block);
-		return NULL;
-	}
-	if (!reach(w, vpn, ref->block))
+	if (!leads(w, ref, vpn))
 		return NULL;
 	if (sync_io(w->st, BLK_READ, ref->block, page) != STORE_OK) {
 		problem(w, "block cannot be read", vpn, ref->block);
@@ -196,6 +204,7 @@ static void check_records(struct walk *w)
 		if (!page)
 			continue;
 		w->c->pages++;
+		state_add(w->state, w->client, vpn, ref.sum);
 		if (w->c->page)
 			w->c->page(w->c, w->client, vpn, ref.block, page);
 	}
@@ -233,7 +242,22 @@ static void check_outside(struct walk *w, const struct fmt_generation *g)
 
 /* ---- The trees ---- */
 
-static void leaf(struct walk *w, uint64_t index, uint64_t block, uint8_t *page, unsigned depth);
+static void leaf(struct walk *w, uint64_t index, const struct fmt_ref *ref, uint8_t *page, unsigned depth);
+
+static bool is_trash(const struct walk *w)
+{
+	return w->client >= STORE_CLIENTS && w->client < STORE_CLIENTS + FMT_CLIENTS_PER_PAGE;
+}
+
+/* A page that nobody will read: it need not be right, and was perhaps never written. */
+static void leaf_trash(struct walk *w, const struct fmt_ref *ref, uint64_t vpn)
+{
+	if (!leads(w, ref, vpn))
+		return;
+	w->pages++;
+	w->c->pages++;
+	state_add(w->state, w->was, vpn, ref->sum);
+}
 
 static void walk_tree(struct walk *w, const struct fmt_ref *ref, uint32_t level, uint64_t index, unsigned depth)
 {
@@ -245,12 +269,16 @@ static void walk_tree(struct walk *w, const struct fmt_ref *ref, uint32_t level,
 		w->pages++;
 		return;
 	}
+	if (!level && is_trash(w)) {
+		leaf_trash(w, ref, index);
+		return;
+	}
 	page = fetch(w, ref, index, depth);
 	if (!page)
 		return;
 	if (!level) {
 		w->pages++;
-		leaf(w, index, ref->block, page, depth);
+		leaf(w, index, ref, page, depth);
 		return;
 	}
 	if (w->client == WALK_MAP)
@@ -279,7 +307,8 @@ static void leaf_directory(struct walk *w, uint64_t index, uint8_t *page, unsign
 	w->c->index_blocks++;
 	for (unsigned i = 0; i < FMT_CLIENTS_PER_PAGE; i++) {
 		const struct fmt_client *r = &((struct fmt_client *)page)[i];
-		struct walk in = { w->st, w->c, w->o, (uint32_t)(index * FMT_CLIENTS_PER_PAGE + i), 0 };
+		struct walk in = { w->st, w->c, w->o, (uint32_t)(index * FMT_CLIENTS_PER_PAGE + i), 0, 0,
+			w->state };
 
 		if (!(r->flags & FMT_CLIENT_EXISTS)) {
 			if (r->tree.root.block)
@@ -287,6 +316,7 @@ static void leaf_directory(struct walk *w, uint64_t index, uint8_t *page, unsign
 			continue;
 		}
 		w->c->clients += in.client < STORE_CLIENTS;
+		in.was = state_client(in.client, r);
 		walk(&in, &r->tree, depth + 1);
 	}
 }
@@ -316,7 +346,7 @@ static void leaf_compare(struct walk *w, uint64_t region, const uint8_t *page)
 	memset(mine, 0, FMT_BLOCK);
 }
 
-static void leaf(struct walk *w, uint64_t index, uint64_t block, uint8_t *page, unsigned depth)
+static void leaf(struct walk *w, uint64_t index, const struct fmt_ref *ref, uint8_t *page, unsigned depth)
 {
 	switch (w->client) {
 	case WALK_DIRECTORY:
@@ -330,8 +360,9 @@ static void leaf(struct walk *w, uint64_t index, uint64_t block, uint8_t *page, 
 		break;
 	default:
 		w->c->pages++;
-		if (w->c->page && w->client < STORE_CLIENTS)    /* else: trash */
-			w->c->page(w->c, w->client, index, block, page);
+		state_add(w->state, w->was, index, ref->sum);
+		if (w->c->page)
+			w->c->page(w->c, w->client, index, ref->block, page);
 	}
 }
 
@@ -353,7 +384,8 @@ int store_check(struct store *st, uint64_t generation, struct store_check *c)
 {
 	const struct fmt_generation *g = &st->last;
 	struct overlay o = { .record = (void *)(c->scratch + PATH_DEPTH * FMT_BLOCK) };
-	struct walk w = { st, c, &o, WALK_DIRECTORY, 0 };
+	struct store_state state = { 0 };
+	struct walk w = { st, c, &o, WALK_DIRECTORY, 0, 0, &state };
 
 	if (generation && generation != g->generation) {
 		g = NULL;
@@ -385,6 +417,8 @@ int store_check(struct store *st, uint64_t generation, struct store_check *c)
 		check_outside(&w, g);
 	w.client = WALK_COMPARE;
 	walk(&w, &g->map, 0);
+	if (!c->errors && state_differs(&state, g))
+		problem(&w, "pages do not add up to the state hash", 0, 0);
 	for (uint64_t i = 0; i < st->regions * FMT_BLOCK; i++)
 		if (c->bitmap[i])
 			problem(&w, "block is used and in no map page", i / FMT_BLOCK, i * 8);

@@ -263,6 +263,7 @@ static void super_build(struct store *st)
 	g->base = g->parent;
 	g->base_freed = g->freed;
 	kept_base(st, g);
+	state_record(st, g);
 	memcpy(g->user, st->user, sizeof(g->user));
 	s->magic = FMT_SUPER_MAGIC;
 	s->version = FMT_VERSION;

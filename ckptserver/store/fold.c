@@ -60,6 +60,7 @@ static struct delta_entry *fold_lost(struct store *st, struct delta_entry *e)
 	uint32_t of = record_client(e->r.key);
 	uint64_t leaf = record_vpn(e->r.key) / FMT_FANOUT;
 
+	state_lost(st);
 	for (; entry_is_of(e, of) && record_vpn(e->r.key) / FMT_FANOUT == leaf; e = overlay_after(st, e))
 		delta_give_up(st, e);
 	return e;

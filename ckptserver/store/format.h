@@ -70,7 +70,7 @@ struct fmt_node {
 struct fmt_client {
 	struct fmt_tree tree;           /* the client's pages */
 	uint64_t flags;                 /* bit 0: exists */
-	uint64_t limit_pages;           /* 0: no limit */
+	uint64_t limit_pages;           /* 0: no limit. Of trash: the client it was cut from */
 	struct fmt_ref volatiles;       /* reserved: table of ranges that are zero after recovery */
 };
 #define FMT_CLIENT_EXISTS       1u
@@ -95,7 +95,7 @@ struct fmt_generation {
 	uint64_t index_blocks;          /* nodes and pages of the directory, nodes of the clients' trees */
 	struct fmt_ref delta;           /* newest block of its delta; hole: it is a full generation */
 	char     name[32];              /* of a named generation, zero-padded */
-	uint8_t  state_hash[16];        /* reserved: hash over all pages, 0 unless computed */
+	uint8_t  state_hash[16];        /* sum over all pages (state.c), 0: not known */
 	struct fmt_ref table;           /* its generation table; hole: no other generation was kept */
 	uint64_t base;                  /* nearest ancestor that is kept as well; 0: `parent` and `freed` say it all */
 	uint64_t base_freed;            /* blocks of `base` that this generation does not use (an upper bound) */

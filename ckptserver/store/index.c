@@ -300,6 +300,8 @@ static void read_done(struct blkreq *req)
 static int index_try(struct store *st, struct store_op *op, struct node **wait)
 {
 	struct fmt_ref ref = { 0, 0 };
+	struct fmt_client c;
+	uint64_t bad;
 	int status;
 
 	if (op->kind == OP_DIFF)
@@ -315,6 +317,9 @@ static int index_try(struct store *st, struct store_op *op, struct node **wait)
 	op->sum = ref.sum;
 	if (op->kind == OP_NEXT) {
 		op->vpn = op->cursor;
+		if (op->client >= STORE_CLIENTS)
+			(void)client_find(st, op->client, &c, &bad, wait);      /* as overlay_next did */
+		op->from = state_client(op->client, &c);
 		return op->vpn < op->end ? STORE_OK : STORE_END;
 	}
 	if (op->kind == OP_LOOKUP)
@@ -388,6 +393,17 @@ int index_run(struct store *st, struct store_op *op)
 	}
 	st->no_load = false;
 	return op->status = status;
+}
+
+int index_begin(struct store *st, struct store_op *op)
+{
+	int status;
+
+	st->serial++;
+	status = index_run(st, op);
+	if (status != STORE_PENDING)
+		op->waiting = false;
+	return status;
 }
 
 void index_resume(struct store *st, struct store_op *op)

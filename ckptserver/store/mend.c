@@ -72,6 +72,7 @@ int mend(struct store *st, uint32_t of, uint64_t vpn, uint64_t from, uint64_t en
 	old = *ref;
 	client->tree.flags |= FMT_TREE_LOST;
 	*ref = (struct fmt_ref){ 0, 0 };
+	state_lost(st);
 	first = vpn >> (FMT_FANOUT_BITS * w.level) << (FMT_FANOUT_BITS * w.level);
 	past = first + (1ull << (FMT_FANOUT_BITS * w.level));
 	if (w.level && (first < from || past > end))

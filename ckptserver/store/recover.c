@@ -211,6 +211,7 @@ static void adopt(struct store *st, const struct fmt_super *s, const struct fmt_
 	st->map = g->map;
 	st->used = g->used;
 	st->index_blocks = g->index_blocks;
+	state_mounted(st, g);
 	st->freed = 0;
 	st->slot = s->slot;
 	st->table = g->table;

@@ -205,25 +205,14 @@ static bool op_valid(struct store *st, struct store_op *op, enum op_kind kind)
 	return st->blocks && op->client < STORE_CLIENTS && op->vpn < STORE_VPN_END;
 }
 
-static int look(struct store *st, struct store_op *op)
-{
-	int status;
-
-	st->serial++;
-	status = index_run(st, op);
-	if (status != STORE_PENDING)
-		op->waiting = false;
-	return status;
-}
-
 int store_lookup(struct store *st, struct store_op *op)
 {
-	return op_valid(st, op, OP_LOOKUP) ? look(st, op) : STORE_EINVAL;
+	return op_valid(st, op, OP_LOOKUP) ? index_begin(st, op) : STORE_EINVAL;
 }
 
 int store_read(struct store *st, struct store_op *op)
 {
-	return op_valid(st, op, OP_READ) ? look(st, op) : STORE_EINVAL;
+	return op_valid(st, op, OP_READ) ? index_begin(st, op) : STORE_EINVAL;
 }
 
 int store_next(struct store *st, struct store_op *op)
@@ -237,7 +226,7 @@ int store_next(struct store *st, struct store_op *op)
 	if (!op_valid(st, op, OP_NEXT))
 		return STORE_EINVAL;
 	op->cursor = from;
-	return look(st, op);
+	return index_begin(st, op);
 }
 
 int store_diff(struct store *st, struct store_op *op, uint64_t a, uint64_t b)
@@ -255,7 +244,7 @@ int store_diff(struct store *st, struct store_op *op, uint64_t a, uint64_t b)
 		return STORE_EINVAL;
 	op->from = a;
 	op->to = b;
-	return look(st, op);
+	return index_begin(st, op);
 }
 
 /* Run the first change of the queue. Takes it off unless it must be tried again. */

@@ -239,6 +239,18 @@ int store_drop(struct store *st, uint64_t generation);
  * vpn and call again. STORE_END if none; STORE_NO_GENERATION; as store_next. */
 int store_diff(struct store *st, struct store_op *op, uint64_t a, uint64_t b);
 
+/* Result of store_state_verify. */
+struct store_verified {
+	uint64_t pages;                 /* added up */
+	uint64_t block;                 /* DAMAGED: the index node that is, or 0: all can be read, and they do not add up */
+	bool     known;                 /* there was a hash to compare with; else what was found is the hash from now on */
+};
+
+/* Do the pages of the current state add up to its state hash, the sum of all their names and checksums that each generation's
+ * record has (docs/on-disk-format.md)? To be called after mounting, before any operation: it blocks, and reads every index
+ * node, but no page. OK, DAMAGED, EIO. A hash is not known when an earlier version wrote the store, or damage cost pages. */
+int store_state_verify(struct store *st, struct store_verified *v);
+
 /* ---- Changing --------------------------------------------------------------------------------- */
 
 /* Announce the next commit, with the caller's record for it (copied). At most one commit at a time:

@@ -150,6 +150,13 @@ enum commit_phase {
 
 enum op_kind { OP_NONE, OP_LOOKUP, OP_READ, OP_NEXT, OP_DIFF, OP_PUT, OP_REMOVE, OP_RANGE, OP_DROP, OP_COMMIT, OP_BOOT };
 
+/* state.c */
+struct store_state {
+	unsigned __int128 hash;         /* of all pages of the current state */
+	bool known;
+};
+void state_add(struct store_state *s, uint32_t client, uint64_t vpn, uint64_t sum);
+
 struct store {
 	struct blkdev *dev;
 	uint64_t       blocks;          /* used by the store; 0 while not mounted */
@@ -176,6 +183,8 @@ struct store {
 	struct fmt_ref table;
 	uint64_t       table_blocks[STORE_TABLE_BLOCKS];        /* the chain */
 	uint32_t       table_count;
+
+	struct store_state state;
 
 	/* generations */
 	struct fmt_generation last;     /* the current state's parent: last committed, or mounted */
@@ -309,6 +318,7 @@ int      client_find(struct store *st, uint32_t client, struct fmt_client *out, 
 int      client_in(struct store *st, const struct fmt_tree *clients, uint32_t client, struct fmt_client *out,
 		   uint64_t *bad, struct node **wait);
 int      index_run(struct store *st, struct store_op *op);      /* look-up, read, next: one try */
+int      index_begin(struct store *st, struct store_op *op);    /* … the first, in a step of its own */
 void     index_resume(struct store *st, struct store_op *op);   /* … after a load */
 
 /* ---- diff.c ---- */
@@ -479,5 +489,17 @@ static inline void busy_set(struct store *st, uint64_t block)           /* in th
 	if (block >> FMT_MAP_SHIFT == st->win.opening)
 		st->win.busy[block % FMT_MAP_BITS / 64] |= 1ull << (block % 64);
 }
+
+/* ---- state.c ---- */
+/* The client that a page of `client` counts as: for trash the one it was cut from. */
+uint32_t state_client(uint32_t client, const struct fmt_client *c);
+/* A page's reference becomes another. */
+void state_change(struct store *st, uint32_t client, uint64_t vpn, struct fmt_ref old, struct fmt_ref now);
+/* Pages were lost that nobody knows: the hash is unknown from now on. */
+void state_lost(struct store *st);
+void state_mounted(struct store *st, const struct fmt_generation *g);
+void state_record(const struct store *st, struct fmt_generation *g);
+/* Does g have a state hash, and is it another than the one found? */
+bool state_differs(const struct store_state *found, const struct fmt_generation *g);
 
 #endif

@@ -6,7 +6,7 @@
  * what is left at both ends of the range is less than two subtrees of 256 leaves.
  *
  * Trash clients have the numbers from STORE_CLIENTS on: one page of the directory. When none is free leaves are
- * cleared one by one again.
+ * cleared one by one again. The state hash still has the pages in the trash, under the client they were cut from.
  */
 #include <string.h>
 
@@ -153,6 +153,7 @@ int trash_cut(struct store *st, struct store_op *op, const struct fmt_tree *tree
 	old = *ref;
 	*ref = (struct fmt_ref){ 0, 0 };
 	hang(st, trash, trash_at, tree, vpn, level, &old, holder);
+	trash->limit_pages = op->client;
 	client->tree.flags |= FMT_TREE_BOUND;
 	tree_prune(st, &client->tree, page, holder);
 	op->trash = (uint8_t)(slot + 1);

@@ -241,7 +241,8 @@ static void test_worked_example(void **state)
 	assert_int_equal(op.block, 36);
 	assert_int_equal(do_commit(&b, 0), STORE_OK);
 	sim_image_get(&im, 24, page);
-	assert_memory_equal(page + 16, "\x16\xfd\xbe\x9c\xbd\x02\x92\xa7", 8);
+	assert_memory_equal(page + 16, "\xa8\x36\x28\x31\x5b\x17\xb0\x06", 8);
+	assert_memory_equal(page + 680, "\x90\x97\x02\x94\x83\x2f\x15\xa4\x54\xb2\x29\x4e\x78\x98\x7e\x57", 16);
 	assert_memory_equal(page + 544, "\x21\0\0\0\0\0\0\0\x43\xc4\x31\xe3\x16\xba\x93\x1f", 16);
 	assert_memory_equal(page + 576, "\x20\0\0\0\0\0\0\0\xbe\x33\xfd\x6f\x27\x6c\x6a\xb2", 16);
 	sim_image_get(&im, 35, page);

@@ -20,6 +20,7 @@ STORE = ["host/store_test", "host/store_crash_test"]
 CRASH = ["host/store_states_test --states 8000", "host/store_crash_test"]
 GENS = ["host/store_gens_test"] + CRASH
 BASIC, SEAMS, EVICTED = "guest/persist_basic@release", "guest/persist_seams@release", "guest/persist_evicted@release"
+HASH = ["host/store_hash_test"]
 DELTA = ["host/store_delta_test", "host/store_crash_test"]
 
 
@@ -104,6 +105,15 @@ MUTANTS = [
            [("at++;", "break;")], DELTA),
     Mutant("zero page not made a hole", "ckptserver/store/change.c",
            [("if (op->hole) return run_put_zero(st, op, wait);", "return run_put(st, op, wait);")], STORE),
+    Mutant("page that is changed in a delta keeps its part of the state hash", "ckptserver/store/change.c",
+           [("state_change(st, op->client, vpn, ref, (struct fmt_ref){ op->block, op->sum });",
+             "state_change(st, op->client, vpn, (struct fmt_ref){ 0, 0 }, (struct fmt_ref){ op->block, op->sum });")], HASH),
+    Mutant("trash is subtracted from the state hash under its own number", "ckptserver/store/state.c",
+           [("return client < STORE_CLIENTS ? client : (uint32_t)c->limit_pages;", "(void)c; return client;")], HASH),
+    Mutant("state hash believed although a damaged node has cost pages", "ckptserver/store/mend.c",
+           [("state_lost(st);", "")], HASH),
+    Mutant("pages not compared with the state hash", "ckptserver/store/check.c",
+           [("if (!c->errors && state_differs(&state, g))", "if (false)")], HASH),
     Mutant("promise of space not noted", "ckptserver/store/alloc.c",
            [("st->reserved += pages; return STORE_OK;", "return STORE_OK;")], STORE),
     Mutant("last blocks taken by ordinary writes", "ckptserver/store/change.c",
