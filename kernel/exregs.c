@@ -40,6 +40,18 @@ static u64 abort_and_halt(struct thread *t, struct thread *d, u64 control)
 	return was;
 }
 
+/* A long call that was under way is given up, and so is what it waited for, or was refused. */
+static void give_up_call(struct thread *d)
+{
+	d->tcb->progress = 0;
+	d->tcb->unmap_index = d->tcb->unmap_status = 0;
+	d->flags &= ~(u32)TF_OUT_OF_MEMORY;
+	if (d->flags & TF_PARKED && d->tte->state == TS_READY) {
+		unpark(d);
+		sched_ready(d);
+	}
+}
+
 static void set_registers(struct thread *d, const struct regs *f, u64 control)
 {
 	struct regs *r = &d->tcb->frame;
@@ -48,8 +60,7 @@ static void set_registers(struct thread *d, const struct regs *f, u64 control)
 		r->rsp = f->rdx;
 	if (control & L4_EXREGS_IP && f->r8 < USER_END) {
 		r->rip = f->r8;
-		d->tcb->progress = 0;           /* a long call that was under way is given up */
-		d->tcb->unmap_index = d->tcb->unmap_status = 0;
+		give_up_call(d);
 	}
 	if (control & L4_EXREGS_FLAGS)
 		r->rflags = (f->r9 & RFLAGS_USER_BITS) | RFLAGS_ALWAYS;

@@ -152,6 +152,51 @@ static L4_ThreadId_t apart(word i)
 	return L4_GlobalId(5000 + APART * i, 1);
 }
 
+/* A thread asks for one more all the time, and is refused each time. At some moment, perhaps between the refusal and its hearing
+ * of it, it is moved to another call, which has nothing to do with memory that was refused before. */
+#define MOVES   200
+
+static volatile word moved, moved_ok, asks;
+
+static void ask_for_more(void *arg)
+{
+	for (;;) {
+		(void)L4_ThreadControl(apart((word)arg), L4_Myself(), L4_Myself(), L4_nilthread, (void *)-1);
+		asks++;
+	}
+}
+
+static void ask_for_little(void *arg)
+{
+	L4_ThreadId_t tid = L4_GlobalId(FIRST, 1);
+
+	(void)arg;
+	moved_ok += L4_ThreadControl(tid, L4_Myself(), L4_Myself(), L4_nilthread, (void *)-1) == 1;
+	(void)L4_ThreadControl(tid, L4_nilthread, L4_nilthread, L4_nilthread, (void *)-1);
+	moved++;
+}
+
+static void move_while_refused(word refused)
+{
+	L4_ThreadId_t tid = test_thread_inactive(L4_Pager());
+	word i, random = 5;
+
+	(void)L4_Set_Priority(tid, 50);
+	moved = moved_ok = asks = 0;
+	test_start(tid, ask_for_more, (void *)refused);
+	for (i = 0; i < MOVES; i++) {
+		test_sleep_us(50 + test_random(&random) % 200);
+		test_start(tid, ask_for_little, 0);
+		if (!test_wait_flag(&moved, i + 1))
+			break;
+		test_start(tid, ask_for_more, (void *)refused);
+	}
+	EXPECT_EQ(moved, MOVES);
+	EXPECT_EQ(moved_ok, MOVES);
+	EXPECT_GE(asks, 1);
+	test_delete(tid);
+}
+
 static void table_pages(void)
 {
 	word i, made = 0, failed = 0;
@@ -164,6 +209,7 @@ static void table_pages(void)
 		EXPECT_EQ(L4_ErrorCode(), L4_ERR_NO_MEM);
 		EXPECT_REFUSED(L4_ThreadControl(apart(made), L4_Myself(), L4_Myself(), L4_nilthread, (void *)-1), L4_ERR_NO_MEM);
 		EXPECT_REFUSED(L4_ThreadControl(apart(PAGES), L4_Myself(), L4_Myself(), L4_nilthread, (void *)-1), L4_ERR_NO_MEM);
+		move_while_refused(made);
 	}
 	for (i = 0; i < made; i++)
 		failed += L4_ThreadControl(apart(i), L4_nilthread, L4_nilthread, L4_nilthread, (void *)-1) != 1;
