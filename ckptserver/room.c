@@ -61,28 +61,29 @@ void room_tick(uint64_t now)
 
 /* It gives space back, so it is worth trying without a promise, which is for the worst case: pages far from each other, of
  * which each needs index blocks of its own. */
-static bool fits(const struct store_stats *s, uint64_t need)
+static bool fits(struct store *st, uint64_t need)
 {
-	return s->free > s->slush + need + need / 4 + CHUNK;
+	struct store_stats s;
+
+	store_stats(st, &s);
+	return s.free > s.slush + need + need / 4 + CHUNK;
 }
 
 bool room_for_snapshot(void)
 {
 	struct store *st = commit_store();
-	uint64_t need = cow.dirty - cow.dead - cow.passed;
-	struct store_stats s;
+	uint64_t need = cow.dirty - cow.dead - cow.passed, promised = store_reserved(st);
 
-	store_stats(st, &s);
-	if (s.reserved > need + 2 * CHUNK) {
-		store_unreserve(st, s.reserved - need - CHUNK);
-		s.reserved = need + CHUNK;
+	if (promised > need + 2 * CHUNK) {
+		store_unreserve(st, promised - need - CHUNK);
+		promised = need + CHUNK;
 	}
-	if (discard_pending() && fits(&s, need))
+	if (discard_pending() && fits(st, need))
 		return true;
 	unpromised = 0;
-	spare = s.reserved > need ? s.reserved - need : 0;
-	if (need > s.reserved && store_reserve(st, need - s.reserved) != STORE_OK)
-		unpromised = need - s.reserved;
+	spare = promised > need ? promised - need : 0;
+	if (need > promised && store_reserve(st, need - promised) != STORE_OK)
+		unpromised = need - promised;
 	return !unpromised;
 }
 

@@ -509,3 +509,8 @@ void store_unreserve(struct store *st, uint64_t pages)
 {
 	st->reserved -= pages < st->reserved ? pages : st->reserved;
 }
+
+uint64_t store_reserved(const struct store *st)
+{
+	return st->reserved;
+}

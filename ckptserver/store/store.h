@@ -320,6 +320,8 @@ uint64_t store_sum(const void *page);
 int store_reserve(struct store *st, uint64_t pages);
 /* Give promised pages back (a dirty page was discarded). */
 void store_unreserve(struct store *st, uint64_t pages);
+/* Pages promised now. */
+uint64_t store_reserved(const struct store *st);
 
 struct store_stats {
 	uint64_t blocks;                /* usable for data, index and maps */
