@@ -571,6 +571,17 @@ static bool written_lately(pfn_t f)
 	return young || L4_OBJ_TYPE(KEY_VPN(p->key)) == L4_OBJ_TABLE;
 }
 
+/* From here on nobody writes to it without a stale event. False: it is needed this moment. */
+static bool protect(pfn_t f)
+{
+	const struct page *p = page_of(f);
+	uint64_t how = L4_FC_IF_IDLE | (reclaim_short() ? 0 : L4_FC_AT_LEISURE);
+
+	if (p->flags & PG_SUPPLIED)
+		how |= L4_FC_IS_OBJECT | KEY_VPN(p->key);
+	return fc_now(L4_FC_PROTECT, f, how) == L4_FC_OK;
+}
+
 static bool write_early(struct store *st, pfn_t f)
 {
 	struct page *p = page_of(f);
@@ -581,9 +592,7 @@ static bool write_early(struct store *st, pfn_t f)
 	b = buffer_get(false);
 	if (!b)
 		return false;
-	/* From here on nobody writes to it without a stale event. */
-	if (fc_now(L4_FC_PROTECT, f, L4_FC_IF_IDLE | (p->flags & PG_SUPPLIED ? L4_FC_IS_OBJECT | KEY_VPN(p->key) : 0)) !=
-	    L4_FC_OK) {
+	if (!protect(f)) {
 		fifo_put(&free_list, b);
 		cow.busy--;
 		return false;

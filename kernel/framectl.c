@@ -97,7 +97,7 @@ static long do_protect(u64 pfn, u64 argument)
 
 	if (!store_page(pfn))
 		return L4_FC_BAD_NAME;
-	if (argument & (L4_FC_IF_IDLE | L4_FC_IS_OBJECT) && ticket_holds(pfn))
+	if (argument & L4_FC_AT_LEISURE ? ticket_has(pfn) : argument & (L4_FC_IF_IDLE | L4_FC_IS_OBJECT) && ticket_holds(pfn))
 		return L4_FC_BUSY;
 	if (argument & L4_FC_IS_OBJECT)
 		r = disturb_object(argument & 0xffffffff);

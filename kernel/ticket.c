@@ -202,6 +202,11 @@ void ticket_try(struct thread *t)
 		ticket_leave(t);
 }
 
+bool ticket_has(pfn_t pfn)
+{
+	return ticket_held_count && holder() && find(pfn);
+}
+
 bool ticket_holds(pfn_t pfn)
 {
 	ticket_open = TICKET_EPOCHS;

@@ -63,6 +63,8 @@ static inline void ticket_leave(struct thread *t)
 
 /* Somebody wants to take that frame: does the holder hold it? */
 bool ticket_holds(pfn_t pfn);
+/* The same of somebody who takes so little that nobody need queue for it. */
+bool ticket_has(pfn_t pfn);
 
 extern u32 ticket_held_count;
 void ticket_release(pfn_t pfn);

@@ -47,17 +47,20 @@ void fc_push(unsigned op, uint64_t name, uint64_t arg)
 	*tag_of(name) = epoch_now;
 }
 
+static bool short_now;          /* what reclaim_short said last */
+
 long fc_now(unsigned op, uint64_t name, uint64_t arg)
 {
-	(void)arg;
 	assert_int_equal(op, L4_FC_PROTECT);
+	if (arg)                                /* an early write: it opens the queue for the ticket only while frames are short */
+		assert_int_equal(arg, L4_FC_IF_IDLE | (short_now ? 0 : L4_FC_AT_LEISURE));
 	if (random() % 8 == 0)
 		return L4_FC_BUSY;
 	*tag_of(name) = 0;
 	return L4_FC_OK;
 }
 
-bool reclaim_short(void) { return !always_enough && random() % 4 == 0; }
+bool reclaim_short(void) { return short_now = !always_enough && random() % 4 == 0; }
 
 unsigned long reclaim_accesses(pfn_t f)
 {

@@ -273,6 +273,8 @@ static void first_waiter_holds_what_it_is_given(void **state)
 	assert_null(ticket_urgent);
 	gets(10);
 	assert_true(ticket_holds(10));
+	assert_true(ticket_has(10));
+	assert_false(ticket_has(20));
 	assert_ptr_equal(ticket_urgent, &thread[1]);
 	tries(&thread[1]);
 	assert_null(ticket_urgent);
@@ -300,7 +302,12 @@ static void nobody_queues_while_nothing_is_taken(void **state)
 	misses(&thread[1], 10);
 	gets(10);
 	assert_null(ticket_urgent);
-	assert_false(ticket_holds(10));
+	assert_false(ticket_has(10));           /* who takes little does not open it … */
+	tries(&thread[1]);
+	misses(&thread[1], 10);
+	gets(10);
+	assert_null(ticket_urgent);
+	assert_false(ticket_holds(10));         /* … and who takes more does */
 	tries(&thread[1]);
 	misses(&thread[1], 11);
 	gets(11);

@@ -62,9 +62,11 @@
  * off in every mapping. Rights granted stay. For early cleaning, and **whenever a frame that was writable in this epoch
  * is given other content** (freed and used again for a page that is not yet dirty): else its next write would not be noticed.
  * L4_FC_BUSY while that kernel object is needed this moment. With L4_FC_IF_IDLE (early cleaning) also while the ticket's
- * holder was given the frame; without it the frame is taken from it. */
+ * holder was given the frame; without it the frame is taken from it. With L4_FC_AT_LEISURE as well (frames are not short,
+ * and each is asked for a few times a second at most) that alone does not open the queue for the ticket. */
 #define L4_FC_IS_OBJECT         (1ul << 32)
 #define L4_FC_IF_IDLE           (1ul << 33)
+#define L4_FC_AT_LEISURE        (1ul << 34)
 #define L4_FC_PROTECT           3
 /* name = object, argument = pfn. The object's content stands in that frame; answer to NEED. The
  * frame's tag is left as it is (0, i.e. stale, unless WRITABLE was given for it before, which is right
