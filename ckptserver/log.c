@@ -30,7 +30,7 @@ static struct {
 	unsigned in, out;
 	bool console;
 	unsigned refused;               /* tries since the driver last took something */
-	uint64_t taken_tsc;
+	uint64_t taken_tsc, beat_tsc;   /* when the driver took something last; when it gets an empty message if there is no other */
 } out;
 
 static void kernel_print(const char *s, size_t n)
@@ -75,14 +75,20 @@ static bool send_some(void)
 	return true;
 }
 
+static void taken(uint64_t now)
+{
+	out.taken_tsc = now;
+	out.beat_tsc = now + time_ticks(BEAT_US);
+}
+
 bool log_pump(void)
 {
 	uint64_t now = rdtsc();
 
-	if (!out.console || (!ring_used() && now < out.taken_tsc + time_ticks(BEAT_US)))
+	if (!out.console || (now < out.beat_tsc && !ring_used()))
 		return false;
 	if (send_some()) {
-		out.taken_tsc = now;
+		taken(now);
 		return ring_used();
 	}
 	if (++out.refused > HANG_TRIES && now > out.taken_tsc + time_ticks(HANG_US))
@@ -93,7 +99,7 @@ bool log_pump(void)
 void log_use_console(void)
 {
 	out.console = true;
-	out.taken_tsc = rdtsc();
+	taken(rdtsc());
 }
 
 void log_use_kernel(void)

@@ -153,7 +153,8 @@ static L4_Time_t patience(uint64_t now, bool log_waits)
 	if (log_waits && us > LOG_RETRY_US)
 		us = LOG_RETRY_US;
 	/* While a commit is under way the writer's priority rises with every tick, whoever else runs. */
-	if ((scrub_active() || load_retry_wanted() || cow.throttled || kobj_deferred() || !commit_idle() || disk_wants_tick()) && us > TICK_US)
+	if (us > TICK_US &&
+	    (scrub_active() || load_retry_wanted() || cow.throttled || kobj_deferred() || !commit_idle() || disk_wants_tick()))
 		us = TICK_US;
 	return us ? L4_TimePeriod(us) : L4_ZeroTime;
 }
