@@ -12,7 +12,7 @@ static const struct { const char *name; stress_function *run; const char *help; 
 	{ "counter", stress_counter, "counts, and prints the count every second" },
 	{ "mem", stress_mem, "pages with checksums, random writes (size=1M; as much as the pager gives, 1G for instance)" },
 	{ "ipc", stress_ipc, "numbered messages around three tasks" },
-	{ "sleep", stress_sleep, "timeouts, against the clock (threads=4, slack=5s as microseconds)" },
+	{ "sleep", stress_sleep, "timeouts, against the clock (threads=4, slack=1000 rounds, limit=60s)" },
 	{ "fpu", stress_fpu, "x87, SSE and AVX registers under preemption (threads=3)" },
 	{ "thread", stress_thread, "threads made and deleted; their ids never come back (threads=8)" },
 	{ "pagers", stress_pagers, "a task three pagers deep, all of them ours (pages=32)" },

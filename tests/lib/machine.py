@@ -4,7 +4,8 @@
 Every boot goes through scripts/run, the only place that knows the emulator's flags.  The serial console is a
 file that is polled, or the console FIFO of a recorder (nbd.py).  All waiting is by the monotonic clock.
 The processes of a run are found by their session, so that a SIGKILL hits the emulator itself, whatever
-wrappers scripts/run puts around it.
+wrappers scripts/run puts around it. Time in which the emulator wanted a processor of a busy host and got none does not count
+in any time-out (Deadline).
 """
 import ctypes
 import json
@@ -50,6 +51,30 @@ def session_members(session):
     return members
 
 
+def wanted_processor(pid):
+    """Seconds that the thread of this process which had to wait longest has waited for a processor, ready to run."""
+    longest = 0
+    for thread in os.listdir(f"/proc/{pid}/task"):
+        with open(f"/proc/{pid}/task/{thread}/schedstat") as file:
+            longest = max(longest, int(file.read().split()[1]))
+    return longest / 1e9
+
+
+class Deadline:
+    """When so many seconds will have passed for a machine: the host may be busy with other things, and the guest stands still
+    then, while its clock goes on."""
+
+    def __init__(self, machine, seconds):
+        self.machine, self.end, self.starved = machine, time.monotonic() + seconds, machine.starved()
+
+    def over(self):
+        if time.monotonic() <= self.end:
+            return False
+        starved = self.machine.starved()
+        self.end, self.starved = self.end + starved - self.starved, starved
+        return time.monotonic() > self.end
+
+
 class Machine:
     """A running emulator.  args: further arguments of scripts/run.
 
@@ -78,7 +103,7 @@ class Machine:
         if qmp:
             command += ["--qmp", qmp]
         self.command = command + list(args)
-        self.process, self.log = None, None
+        self.process, self.log, self.longest_starved = None, None, 0.0
 
     def start(self):
         if not self.recorder:
@@ -103,16 +128,25 @@ class Machine:
     def running(self):
         return self.process.poll() is None
 
+    def starved(self):
+        """Seconds since its start in which the emulator was ready to run and had no processor."""
+        for pid in session_members(self.process.pid):
+            try:
+                self.longest_starved = max(self.longest_starved, wanted_processor(pid))
+            except OSError:
+                pass                    # it has ended
+        return self.longest_starved
+
     def wait_for(self, pattern, timeout, count=1, unless=()):
         """Wait until the pattern occurs `count` times in the output, matches whose text is in `unless` not counted;
         the last match.  None when the emulator ended or the time is up before."""
-        pattern, end = re.compile(pattern, re.M), time.monotonic() + timeout
+        pattern, deadline = re.compile(pattern, re.M), Deadline(self, timeout)
         while True:
             alive = self.running()
             found = [match for match in pattern.finditer(self.text()) if match.group(0) not in unless]
             if len(found) >= count:
                 return found[-1]
-            if not alive or time.monotonic() > end:
+            if not alive or deadline.over():
                 return None
             time.sleep(POLL_S)
 

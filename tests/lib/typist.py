@@ -5,7 +5,7 @@ import re
 import socket
 import time
 
-from machine import Machine
+from machine import Deadline, Machine
 
 ANSI = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 NAMES = {" ": "spc", "\n": "ret", "-": "minus", "'": "apostrophe", ".": "dot", "/": "slash", "&": "shift+7"}
@@ -68,8 +68,8 @@ class Typist(Machine):
             self.press("ctrl+u")        # a key was lost
 
     def wait_for_echo(self, text, begin):
-        end = time.monotonic() + 5
-        while time.monotonic() < end and self.running():
+        deadline = Deadline(self, 5)
+        while not deadline.over() and self.running():
             if text in self.text()[begin:]:
                 return True
             time.sleep(0.02)
@@ -79,8 +79,8 @@ class Typist(Machine):
         """Type a command and wait for an answer behind its echo."""
         begin = len(self.text())
         self.type_line(line)
-        end = time.monotonic() + 30
-        while time.monotonic() < end and self.running():
+        deadline = Deadline(self, 30)
+        while not deadline.over() and self.running():
             found = re.search(pattern, self.text()[begin:], re.M)
             if found:
                 print(f"ok: {what or line}", flush=True)

@@ -87,10 +87,10 @@ word test_stack(void (*fn)(void *), void *arg);
 void test_start(L4_ThreadId_t tid, void (*fn)(void *), void *arg);
 /* Delete; EXPECTs success. */
 void test_delete(L4_ThreadId_t tid);
-/* Wait until Schedule reports this state (L4_SCHEDRESULT_*) for a thread, at most five seconds: 1, or 0 and a
- * failed check. So no test depends on who runs first. */
+/* Wait until Schedule reports this state (L4_SCHEDRESULT_*) for a thread, five seconds, or up to a minute where little gets done
+ * in that time: 1, or 0 and a failed check. So no test depends on who runs first. */
 int test_wait_state(L4_ThreadId_t tid, word state);
-/* Wait until *flag reaches at least this value, at most five seconds: as above. */
+/* Wait until *flag reaches at least this value: as above. */
 int test_wait_flag(volatile word *flag, word least);
 /* Whether two ids name the same thread of this space, whichever kind of id each is. */
 int test_same(L4_ThreadId_t a, L4_ThreadId_t b);

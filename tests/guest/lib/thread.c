@@ -12,7 +12,9 @@
 #define MAX_NUMBERS     1024
 #define HEAP_BASE       0x10000000UL    /* in the root's store, above program and stack */
 #define PROGRAM_BASE    0x3f0000UL      /* lowest address of the root's program: its first stack */
-#define WAIT_LIMIT_US   5000000
+#define WAIT_LEAST_US   5000000         /* a wait is in vain after so long and so many looks: on a busy host the clock goes on, */
+#define WAIT_LOOKS      10000           /* and nobody runs; */
+#define WAIT_MOST_US    60000000        /* or after so long */
 #define LABEL_START     0x7e57          /* to the pager thread: send thread MR1 its start message (ip MR2, sp MR3) */
 
 static word next_number = FIRST_NUMBER;
@@ -125,25 +127,36 @@ void test_delete(L4_ThreadId_t tid)
 	}
 }
 
+/* Sleep before the next look; false: it is in vain. */
+static int wait_more(word begin, word *looks)
+{
+	word waited = test_now_us() - begin;
+
+	if (waited >= WAIT_MOST_US || (waited >= WAIT_LEAST_US && *looks >= WAIT_LOOKS))
+		return 0;
+	test_sleep_us(200);
+	++*looks;
+	return 1;
+}
+
 int test_wait_state(L4_ThreadId_t tid, word state)
 {
-	word end = test_now_us() + WAIT_LIMIT_US, now, old;
+	word begin = test_now_us(), looks = 0, now, old;
 
 	do {
 		now = L4_Schedule(tid, ~0UL, ~0UL, ~0UL, ~0UL, &old) & 0xff;
 		if (now == state)
 			return 1;
-		test_sleep_us(200);
-	} while (test_now_us() < end);
+	} while (wait_more(begin, &looks));
 	return EXPECT_EQ(now, state);
 }
 
 int test_wait_flag(volatile word *flag, word least)
 {
-	word end = test_now_us() + WAIT_LIMIT_US;
+	word begin = test_now_us(), looks = 0;
 
-	while (*flag < least && test_now_us() < end)
-		test_sleep_us(200);
+	while (*flag < least && wait_more(begin, &looks))
+		;
 	return *flag >= least ? 1 : EXPECT_GE(*flag, least);
 }
 
