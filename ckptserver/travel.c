@@ -21,18 +21,31 @@
 #define WORDS(type)     (sizeof(type) / sizeof(uint64_t))
 
 _Static_assert(L4_CKPT_NAME_BYTES == STORE_NAME_BYTES && OPTIONS_NAME_BYTES == STORE_NAME_BYTES, "one length of names");
+_Static_assert(L4_CKPT_NAMED == STORE_GEN_NAMED && L4_CKPT_PINNED == STORE_GEN_PINNED && L4_CKPT_SPARE == STORE_GEN_SPARE, "one set of flags");
 _Static_assert(L4_CKPT_KEEP_MAX <= STORE_KEEP_MAX && OPTIONS_KEEP_MAX == L4_CKPT_KEEP_MAX, "one limit");
 
 static struct store_generation list[STORE_KEPT_MAX];
 static unsigned listed;
 static bool unsaved;
 
+static void list_cut(void)
+{
+	if (listed > STORE_KEPT_MAX)
+		listed = STORE_KEPT_MAX;
+}
+
 /* Newest first. */
 static void list_read(struct store *st)
 {
 	listed = store_generations(st, list, STORE_KEPT_MAX);
-	if (listed > STORE_KEPT_MAX)
-		listed = STORE_KEPT_MAX;
+	list_cut();
+}
+
+/* The spare ones, too. */
+static void list_read_all(struct store *st)
+{
+	listed = store_generations_all(st, list, STORE_KEPT_MAX);
+	list_cut();
 }
 
 static const struct store_generation *list_find(uint64_t generation)
@@ -156,7 +169,7 @@ uint64_t travel_name(uint64_t *generation, const uint64_t name[4])
 	const char *text = (const char *)name;
 	int status;
 
-	list_read(commit_store());
+	list_read_all(commit_store());
 	if (!*generation)
 		*generation = commit_generation();
 	if (text[STORE_NAME_BYTES - 1] || (*text && !options_name(text)))
@@ -178,7 +191,7 @@ uint64_t travel_drop(uint64_t first, uint64_t last, uint64_t *dropped)
 	bool in_use = false;
 
 	*dropped = 0;
-	list_read(commit_store());
+	(first == last ? list_read_all : list_read)(commit_store());
 	for (unsigned i = 0; i < listed; i++) {
 		uint64_t g = list[i].generation;
 
@@ -221,7 +234,7 @@ static void describe(const struct store_generation *g, struct L4_CkptGeneration 
 		.wall_s = r->wall_s,
 		.blocks = g->used,
 		.freed = g->freed,
-		.flags = (g->flags & STORE_GEN_NAMED ? L4_CKPT_NAMED : 0) | (g->flags & STORE_GEN_PINNED ? L4_CKPT_PINNED : 0),
+		.flags = g->flags,
 	};
 	memcpy(to->name, g->name, sizeof to->name);
 }
@@ -232,7 +245,7 @@ enum send_result travel_send_list(L4_ThreadId_t client, uint64_t below)
 	unsigned first = 0, n = 0;
 
 	_Static_assert(3 + L4_CKPT_LIST_MAX * WORDS(*g) < L4_NUM_MRS, "fits a message");
-	list_read(commit_store());
+	list_read_all(commit_store());
 	while (below && first < listed && list[first].generation >= below)
 		first++;
 	while (n < L4_CKPT_LIST_MAX && first + n < listed) {

@@ -340,6 +340,20 @@ long task_program(L4_Word_t index, char *name, L4_Word_t *size)
 	return TASK_OK;
 }
 
+long task_extents(L4_Word_t task, L4_Word_t from, struct task_extent extent[TASK_EXTENTS_MAX])
+{
+	struct call c = { .w = { [1] = task, [2] = from }, .words = 2 };
+	long error = call(&c, TASK_EXTENTS);
+	unsigned long count = error || c.words < 2 ? 0 : (c.words - 2) / 2;
+
+	if (error)
+		return error;
+	if (count > TASK_EXTENTS_MAX)
+		count = TASK_EXTENTS_MAX;
+	memcpy(extent, &c.w[3], count * sizeof *extent);
+	return (long)count;
+}
+
 long task_memory(struct task_memory *memory)
 {
 	struct call c = { .words = 0 };

@@ -3,6 +3,7 @@
  */
 #include "request.h"
 
+#include <l4/string.h>
 #include <l4/task.h>
 
 #include "region.h"
@@ -187,4 +188,24 @@ long request_mirror(struct request *r)
 	if (!size || base % MEM_PAGE || base >= TASK_SPACE_END || size > TASK_SPACE_END - base)
 		return TASK_E_INVAL;
 	return region_place(r, &region, r->mr[4], size);
+}
+
+long request_extents(struct request *r)
+{
+	struct task *task = task_find(r->mr[1]);
+	struct task_extent extent[TASK_EXTENTS_MAX];
+	unsigned n = 0;
+
+	_Static_assert(1 + TASK_EXTENTS_MAX * 2 <= sizeof r->result / sizeof *r->result, "fits the answer");
+	if (!task)
+		return TASK_E_NOTFOUND;
+	for (L4_Word_t i = r->mr[2]; i < task->map.count && n < TASK_EXTENTS_MAX; i++) {
+		const struct object *object = task->map.list[i].object;
+
+		extent[n++] = object ? (struct task_extent){ object->first, object->pages } : (struct task_extent){ 0, 0 };
+	}
+	r->result[0] = task->map.count;
+	memcpy(&r->result[1], extent, n * sizeof *extent);
+	r->results = 1 + 2 * n;
+	return TASK_OK;
 }

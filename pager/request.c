@@ -103,6 +103,7 @@ static handler *const handlers[TASK_LABEL_END - TASK_LABEL_BASE] = {
 	[TASK_PROGRAM - TASK_LABEL_BASE] = request_program,
 	[TASK_MEMORY - TASK_LABEL_BASE] = request_memory,
 	[TASK_SELF - TASK_LABEL_BASE] = request_self,
+	[TASK_EXTENTS - TASK_LABEL_BASE] = request_extents,
 };
 
 void request_message(const struct message *message, struct thread *thread)

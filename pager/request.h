@@ -47,5 +47,6 @@ long request_unmap(struct request *r);
 long request_share_create(struct request *r);
 long request_share_attach(struct request *r);
 long request_mirror(struct request *r);
+long request_extents(struct request *r);
 
 #endif

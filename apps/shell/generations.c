@@ -7,6 +7,7 @@
 #include <l4/framecontrol.h>
 #include <l4/term.h>
 #include <l4/string.h>
+#include "owners.h"
 #include "parse.h"
 #include "shell.h"
 
@@ -57,7 +58,8 @@ static void print_generation(const struct L4_CkptGeneration *g)
 		L4_TermPrintf("%-19s", "-");
 	}
 	L4_TermPrintf(" %4lud %02lu:%02lu:%02lu %9lu", s / 86400, s / 3600 % 24, s / 60 % 60, s % 60, g->blocks * 4);
-	L4_TermPrintf("%s%s%s\n", *g->name ? "  " : "", g->name, g->flags & L4_CKPT_PINNED ? "  (pinned)" : "");
+	L4_TermPrintf("%s%s%s\n", *g->name ? "  " : "", g->name,
+		      g->flags & L4_CKPT_PINNED ? "  (pinned)" : g->flags & L4_CKPT_SPARE ? "  (spare)" : "");
 }
 
 static void ckpt_list(int count, char **word)
@@ -164,31 +166,41 @@ static void print_change(const struct L4_CkptChange *c)
 	L4_TermPrintf(" %s\n", c->kind < sizeof kind / sizeof kind[0] && kind[c->kind] ? kind[c->kind] : "?");
 }
 
+/* Memory of the root task's store is counted by task; the rest gets a line each, up to so many. */
+static void diff_show(const struct L4_CkptChange *c, unsigned long *lines)
+{
+	if (c->client == L4_FIRST_SPACE)
+		owners_count(c->first, c->pages);
+	else if ((*lines)++ < DIFF_LINES)
+		print_change(c);
+}
+
 static void ckpt_diff(int count, char **word)
 {
 	static struct L4_CkptChange change[L4_CKPT_DIFF_MAX];
 	struct L4_CkptDiff diff = { .from = find(word[2]) };
-	unsigned long n, runs = 0, pages[L4_CKPT_GONE + 1] = { 0 };
+	unsigned long n, lines = 0, pages[L4_CKPT_GONE + 1] = { 0 };
 
 	if (!diff.from)
 		return;
 	diff.to = count == 4 ? find(word[3]) : list[0].generation;
 	if (!diff.to)
 		return;
+	owners_read();
 	while (!diff.done) {
 		unsigned long status = L4_CheckpointDiff(&diff, change, &n);
 
 		if (status != L4_CKPT_OK)
 			return (void)L4_TermPrintf("ckpt: %s\n", ckpt_error(status));
-		for (unsigned long i = 0; i < n; i++, runs++) {
+		for (unsigned long i = 0; i < n; i++) {
 			if (change[i].kind <= L4_CKPT_GONE)
 				pages[change[i].kind] += change[i].pages;
-			if (runs < DIFF_LINES)
-				print_change(&change[i]);
+			diff_show(&change[i], &lines);
 		}
 	}
-	if (runs > DIFF_LINES)
-		L4_TermPrintf("... and %lu more places\n", runs - DIFF_LINES);
+	if (lines > DIFF_LINES)
+		L4_TermPrintf("... and %lu more objects\n", lines - DIFF_LINES);
+	owners_print();
 	L4_TermPrintf("generation %lu -> %lu: %lu pages added, %lu changed, %lu gone\n", diff.from, diff.to,
 		      pages[L4_CKPT_ADDED], pages[L4_CKPT_CHANGED], pages[L4_CKPT_GONE]);
 }

@@ -305,7 +305,7 @@ void kept_committed(struct store *st, const struct fmt_generation *g, unsigned s
 
 /* ---- Calls ---- */
 
-uint32_t store_generations(const struct store *st, struct store_generation *out, uint32_t max)
+static uint32_t generations(const struct store *st, struct store_generation *out, uint32_t max, bool spares)
 {
 	uint32_t n = 0;
 
@@ -313,18 +313,28 @@ uint32_t store_generations(const struct store *st, struct store_generation *out,
 		const struct kept *k = &st->kept[i];
 		struct store_generation *o = &out[n];
 
-		if (!k->listed || k->flags == FMT_GEN_SPARE || n++ >= max)
+		if (!k->listed || (k->flags == FMT_GEN_SPARE && !spares) || n++ >= max)
 			continue;
 		o->generation = k->g.generation;
 		o->parent = k->g.parent;
 		o->boot = k->g.boot;
 		o->used = k->g.used;
 		o->freed = k->g.freed;
-		o->flags = k->flags & FIXED;
+		o->flags = k->flags == FMT_GEN_SPARE ? STORE_GEN_SPARE : k->flags & FIXED;
 		memcpy(o->name, k->name, sizeof(o->name));
 		memcpy(o->user, k->g.user, sizeof(o->user));
 	}
 	return n;
+}
+
+uint32_t store_generations(const struct store *st, struct store_generation *out, uint32_t max)
+{
+	return generations(st, out, max, false);
+}
+
+uint32_t store_generations_all(const struct store *st, struct store_generation *out, uint32_t max)
+{
+	return generations(st, out, max, true);
 }
 
 int store_keep(struct store *st, uint32_t unnamed)

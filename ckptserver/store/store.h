@@ -208,16 +208,20 @@ struct store_generation {
 	uint64_t boot;                  /* number of the boot it was committed in */
 	uint64_t used;                  /* blocks it uses, shared ones included */
 	uint64_t freed;                 /* blocks of its parent that it does not use */
-	uint32_t flags;                 /* STORE_GEN_NAMED, STORE_GEN_PINNED */
+	uint32_t flags;                 /* STORE_GEN_* */
 	char     name[STORE_NAME_BYTES];/* "" unless named */
 	uint8_t  user[STORE_USER_BYTES];
 };
 #define STORE_GEN_NAMED         1u
 #define STORE_GEN_PINNED        2u
+#define STORE_GEN_SPARE         4u
 
 /* All kept generations, newest number first, with names as they will be after the next commit and without those that
  * were dropped. Fills in at most `max` of them; returns how many there are. */
 uint32_t store_generations(const struct store *st, struct store_generation *out, uint32_t max);
+/* The same with the spare ones, of which there are a few: they do not count among the kept ones, and are there only in case
+ * a block is lost that the newer ones share. They can be mounted, compared, named and dropped like others. */
+uint32_t store_generations_all(const struct store *st, struct store_generation *out, uint32_t max);
 
 /* Keep `unnamed` unnamed generations from the next commit on, 1 .. STORE_KEEP_MAX (else STORE_EINVAL). The number is
  * stored with each commit; mounting takes that of the newest one, whichever generation is mounted. */

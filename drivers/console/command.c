@@ -169,7 +169,7 @@ static void print_generation(const struct L4_CkptGeneration *g)
 	if (g->wall_s)
 		snprintf(date, sizeof date, "%04lu-%02u-%02u %02u:%02u:%02u", d.year, d.month, d.day, d.hour, d.minute, d.second);
 	print("%10lu  %-19s %8lu blocks%s%s%s", g->generation, date, g->blocks, *g->name ? "  " : "", g->name,
-	      g->flags & L4_CKPT_PINNED ? "  (pinned)" : "");
+	      g->flags & L4_CKPT_PINNED ? "  (pinned)" : g->flags & L4_CKPT_SPARE ? "  (spare)" : "");
 }
 
 static void command_list(char *argument)
@@ -195,7 +195,7 @@ static unsigned long find(const char *text)
 	unsigned long number, found = 0, below = 0;
 	char *end;
 
-	number = strtoul(text, &end, 0);
+	number = strtoul(text, &end, text[0] == '0' && text[1] == 'x' ? 16 : 10);
 	if (*end || end == text)
 		number = 0;
 	do {
@@ -204,7 +204,7 @@ static unsigned long find(const char *text)
 		n = list_get(below, g);
 		for (int i = 0; i < n; i++) {
 			below = g[i].generation;
-			if (oldest ? !*g[i].name : number ? g[i].generation == number : !strcmp(g[i].name, text))
+			if (oldest ? !*g[i].name && !(g[i].flags & L4_CKPT_SPARE) : number ? g[i].generation == number : !strcmp(g[i].name, text))
 				found = below;
 		}
 	} while (n == L4_CKPT_LIST_MAX);

@@ -141,7 +141,7 @@ void store_discard(uint32_t first, uint32_t count)
 static struct { L4_Word_t word[8]; int busy; } job[LIMIT_WORKERS];
 static int begins_anew;
 static unsigned stopped_count;
-static struct { uint64_t to; long error; L4_Word_t result; uint64_t map_page, map_rights; int map; unsigned count; } answer;
+static struct { uint64_t to; long error; L4_Word_t result, more[31]; uint64_t map_page, map_rights; int map; unsigned count, words; } answer;
 
 static int alive(L4_ThreadId_t id)
 {
@@ -169,6 +169,8 @@ void reply_words(L4_ThreadId_t to, long error, const L4_Word_t *words, unsigned 
 	answer.to = to.raw;
 	answer.error = error;
 	answer.result = count ? words[0] : 0;
+	memcpy(answer.more, words + 1, count > 1 ? (count - 1) * sizeof *words : 0);
+	answer.words = count;
 	answer.map = 0;
 	answer.count++;
 }
@@ -495,6 +497,42 @@ static void exit_status_goes_to_the_parent_once(void **state)
 	assert_int_equal(task_count, 0);
 }
 
+/* The pages of the store behind a task's regions, in pieces; a mirror has none. */
+static void extents_of_a_task(void **state)
+{
+	struct task *a = start_task(), *b = start_task();
+	L4_ThreadId_t ta = some_thread(a);
+	unsigned count;
+
+	(void)state;
+	for (unsigned i = 0; i < 20; i++)
+		assert_int_equal(REQUEST(ta, TASK_MAP, 0, (i + 1) * MEM_PAGE, 3), 0);
+	assert_int_equal(REQUEST(ta, TASK_MIRROR, b->id, 0, MEM_PAGE, 0, 3), 0);
+	count = a->map.count;
+	assert_true(count > TASK_EXTENTS_MAX);
+	for (unsigned from = 0; from < count + 2; from++) {
+		unsigned n = from < count ? count - from : 0;
+
+		n = n < TASK_EXTENTS_MAX ? n : TASK_EXTENTS_MAX;
+		assert_int_equal(REQUEST(some_thread(b), TASK_EXTENTS, a->id, from), 0);
+		assert_int_equal(answer.result, count);
+		assert_int_equal(answer.words, 1 + 2 * n);
+		for (unsigned i = 0; i < n; i++) {
+			const struct object *o = a->map.list[from + i].object;
+
+			assert_int_equal(answer.more[2 * i], o ? o->first : 0);
+			assert_int_equal(answer.more[2 * i + 1], o ? o->pages : 0);
+		}
+	}
+	assert_int_equal(REQUEST(ta, TASK_EXTENTS, a->id, ~0UL), 0);
+	assert_int_equal(answer.words, 1);
+	assert_int_equal(REQUEST(ta, TASK_EXTENTS, 0, 0), TASK_E_NOTFOUND);
+	assert_int_equal(REQUEST(ta, TASK_EXTENTS, b->id + 1, 0), TASK_E_NOTFOUND);
+	task_end(a, 0);
+	task_end(b, 0);
+	assert_int_equal(task_count, 0);
+}
+
 static void mirrors_three_deep(void **state)
 {
 	struct task *a = start_task(), *b, *c;
@@ -749,6 +787,7 @@ int main(void)
 		cmocka_unit_test(killed_while_a_worker_is_busy),
 		cmocka_unit_test(a_damaged_page_concerns_who_needs_it),
 		cmocka_unit_test(exit_status_goes_to_the_parent_once),
+		cmocka_unit_test(extents_of_a_task),
 		cmocka_unit_test(mirrors_three_deep),
 		cmocka_unit_test(names_and_shares),
 		cmocka_unit_test(limits_hold),

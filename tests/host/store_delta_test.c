@@ -272,6 +272,42 @@ static void test_replay_equals(void **state)
 }
 
 /* Go back to some kept generation, whatever it is, and on from there. */
+/* What is kept only for the deltas' sake does not count, is flagged in the list of all, and is as good as any other. */
+static void test_spares_are_listed(void **state)
+{
+	struct store_generation kept[STORE_KEPT_MAX], all[STORE_KEPT_MAX];
+	struct sim_image im;
+	struct bench b;
+	uint64_t user = 0;
+	uint32_t n, count;
+
+	(void)state;
+	fresh_store(&b, &im, SMALL, 128);
+	two_full(&b, &user);
+	assert_int_equal(store_keep(b.st, 2), STORE_OK);
+	for (unsigned i = 0; i < 6; i++) {
+		assert_int_equal(do_put(&b, 16, i, i + 1), STORE_OK);
+		assert_int_equal(do_commit(&b, ++user), STORE_OK);
+	}
+	count = store_generations(b.st, kept, STORE_KEPT_MAX);
+	n = store_generations_all(b.st, all, STORE_KEPT_MAX);
+	assert_int_equal(n, count + 2);
+	for (uint32_t i = 0; i < n; i++) {
+		assert_int_equal(all[i].flags, i < count ? 0 : STORE_GEN_SPARE);
+		assert_int_equal(all[i].generation, i < count ? kept[i].generation : n - i);
+	}
+	assert_int_equal(store_name(b.st, 1, "first"), STORE_OK);
+	assert_int_equal(do_commit(&b, ++user), STORE_OK);
+	remount(&b, &im, 2, 128);
+	assert_int_equal(full_check(&b, NULL, true), 0);
+	n = store_generations_all(b.st, all, STORE_KEPT_MAX);
+	assert_int_equal(all[n - 1].generation, 1);
+	assert_int_equal(all[n - 1].flags, STORE_GEN_NAMED);
+	assert_int_equal(all[n - 2].generation, 2);
+	assert_int_equal(all[n - 2].flags, 0);          /* it is of use again */
+	close_store(&b, &im);
+}
+
 static void test_branches(void **state)
 {
 	struct sim_image im;
@@ -725,7 +761,7 @@ int main(void)
 		cmocka_unit_test(test_amortised),
 		cmocka_unit_test(test_tiny_commits),
 		cmocka_unit_test(test_replay_equals),
-		cmocka_unit_test(test_branches),
+		cmocka_unit_test(test_spares_are_listed), cmocka_unit_test(test_branches),
 		cmocka_unit_test(test_next_and_ranges),
 		cmocka_unit_test(test_diff),
 		cmocka_unit_test(test_chain_is_folded),

@@ -3,6 +3,7 @@
 import json
 import re
 import socket
+import threading
 import time
 
 from machine import Deadline, Machine
@@ -11,6 +12,7 @@ ANSI = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 NAMES = {" ": "spc", "\n": "ret", "-": "minus", "'": "apostrophe", ".": "dot", "/": "slash", "&": "shift+7"}
 PIECE = 6               # keys that surely fit the keyboard's queue, pressed and let go
 LINE_TRIES = 3
+BYTES = {"ret": b"\r", "ctrl+bracket_right": b"\x1d", "ctrl+u": b"\x15"}         # what a terminal sends for a key
 problems = []
 
 
@@ -94,3 +96,36 @@ class Typist(Machine):
         if not self.wait_for(r"^\[ckpt\] gen=", 30, before + 2):
             problems.append("no checkpoints")
             print("PROBLEM no checkpoints", flush=True)
+
+
+class SerialTypist(Typist):
+    """The same at the other end of the serial line (a socket): keys are bytes."""
+
+    def __init__(self, root, build, serial, line, **more):
+        super().__init__(root, build, serial, args=["--serial", "unix:" + line], **more)
+        self.line_path, self.line = line, socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+
+    def start(self):
+        super().start()
+        end = time.monotonic() + 20
+        while True:
+            try:
+                self.line.connect(self.line_path)
+                break
+            except OSError:             # the emulator has not opened it yet
+                if time.monotonic() > end or not self.running():
+                    raise
+                time.sleep(0.005)
+        threading.Thread(target=self._log, daemon=True).start()
+        return self
+
+    def _log(self):
+        with open(self.serial, "ab", buffering=0) as file:
+            while data := self.line.recv(65536):
+                file.write(data)
+
+    def press(self, *keys):
+        self.line.sendall(b"".join(BYTES[key] for key in keys))
+
+    def type(self, text):
+        self.line.sendall(text.replace("\n", "\r").encode())

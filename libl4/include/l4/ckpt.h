@@ -112,6 +112,7 @@ struct L4_CkptStat {
 /* ---- Generations: the checkpoints that are kept ---- */
 #define L4_CKPT_NAMED           1ul     /* flags: kept until dropped */
 #define L4_CKPT_PINNED          2ul     /* newer than one that was gone back to: kept until dropped */
+#define L4_CKPT_SPARE           4ul     /* not one of those kept: there only in case a block is lost that newer ones share */
 
 struct L4_CkptGeneration {
 	unsigned long generation;
@@ -121,7 +122,7 @@ struct L4_CkptGeneration {
 	unsigned long wall_s;           /* seconds since 1970, UTC, at its snapshot, by the machine's clock; 0: not known */
 	unsigned long blocks;           /* 4 KiB blocks that it reaches */
 	unsigned long freed;            /* blocks of its parent that it does not reach any more */
-	unsigned long flags;            /* L4_CKPT_NAMED, L4_CKPT_PINNED */
+	unsigned long flags;            /* L4_CKPT_NAMED, L4_CKPT_PINNED, L4_CKPT_SPARE */
 	char name[L4_CKPT_NAME_BYTES];  /* empty: none */
 };
 
@@ -194,7 +195,7 @@ unsigned long L4_CheckpointList(struct L4_CkptGeneration *list, unsigned long mo
 unsigned long L4_CheckpointName(unsigned long generation, const char *name, unsigned long *named);
 
 /* Drop every kept generation from first to last, named or not: what only they hold becomes free. first == last: that
- * one; a longer range leaves out the generation that this world goes on from. *dropped (may be null): how many. Returns when
+ * one; a longer range leaves out the generation that this world goes on from, and spare ones. *dropped (may be null): how many. Returns when
  * that is committed. L4_CKPT_NOT_KEPT: there is none in the range; L4_CKPT_IN_USE: it is that generation;
  * L4_CKPT_NOT_PERSISTENT, L4_CKPT_FAILED, L4_CKPT_NEW_BOOT as above. */
 unsigned long L4_CheckpointDrop(unsigned long first, unsigned long last, unsigned long *dropped);

@@ -55,7 +55,9 @@
 #define TASK_PROGRAM            0x5010  /* index → size of the file, name */
 #define TASK_MEMORY             0x5011  /* → struct task_memory */
 #define TASK_SELF               0x5012  /* → task */
-#define TASK_LABEL_END          0x5013
+#define TASK_EXTENTS            0x5013  /* task, first region wanted → regions there are, then struct task_extent of those from it on */
+#define TASK_LABEL_END          0x5014
+#define TASK_EXTENTS_MAX        14      /* in one answer */
 
 #define TASK_ARG_BYTES          432     /* program and argv strings together, with their NULs */
 #define TASK_ARGC_MAX           64
@@ -129,6 +131,11 @@ struct task_memory {
 	L4_Word_t tasks, tasks_max;
 	L4_Word_t threads, threads_max;
 	L4_Word_t faults;       /* page faults answered since genesis */
+};
+
+/* Where the memory of a region stands in the store: pages of the root task's space, as checkpoints name them (l4/ckpt.h). */
+struct task_extent {
+	L4_Word_t first, pages; /* pages 0: the region mirrors another task */
 };
 
 /* ---- Tasks --------------------------------------------------------------------------------------- */
@@ -231,6 +238,11 @@ long task_share_attach(const char *name, L4_Word_t rights, L4_Word_t *address, L
  * (window + a - base, rights) → a. Costs no memory. E_PERM: the caller is neither that task's
  * pager nor its parent nor an administrator; otherwise as task_map. */
 long task_mirror(L4_Word_t task, L4_Word_t base, L4_Word_t size, L4_Word_t rights, L4_Word_t *address);
+
+/* The extents of a task's regions from the `from`-th on (0: the first): extent[] receives at most TASK_EXTENTS_MAX of them. The
+ * result is how many it received; 0: there are no more. Regions may show the same memory; a list that changes between two calls
+ * may miss one. E_NOTFOUND: no such task. */
+long task_extents(L4_Word_t task, L4_Word_t from, struct task_extent extent[TASK_EXTENTS_MAX]);
 
 /* ---- Names ------------------------------------------------------------------------------------------- */
 /* Give a name to a thread of the caller's task (nil: the calling thread). The name goes when the thread
