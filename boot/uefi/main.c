@@ -2,7 +2,8 @@
  *
  * The UEFI loader, BOOTX64.EFI. It reads the kernel and its modules from \perdure on the volume it came from, gathers memory
  * map, framebuffer and ACPI root pointer into one struct bootinfo (boot/bootinfo.c, the same code as on the multiboot
- * paths), leaves the firmware and enters boot/entry.asm at boot_entry64.
+ * paths), leaves the firmware and enters boot/entry.asm at boot_entry64. Who presses a key meanwhile is asked for the
+ * checkpoint to go on from (menu.h).
  *
  * The kernel has a fixed place (1 MiB) that the firmware may be using: what is free there is claimed at once, and
  * the rest becomes free by ExitBootServices. So the kernel is copied to its place only after that, on page
@@ -12,6 +13,7 @@
 #include <efilib.h>
 #include "boot.h"
 #include "elf.h"
+#include "menu.h"
 
 #define PAGE		4096ull
 #define BELOW_4G	0xffffffffull
@@ -126,6 +128,25 @@ static UINTN load_options(const struct loader *l, char *text, UINTN room)
 	return n;
 }
 
+/* The checkpoint server takes the last ckpt.resume=. Returns the length of what was appended to text. */
+static UINTN chosen_option(char *text, UINTN n, UINTN room)
+{
+	static const char name[] = " ckpt.resume=";
+	struct menu menu;
+	UINTN at = 0;
+
+	menu_choose(&menu, menu_seconds(text, n));
+	if (!menu.length)
+		return 0;
+	if (room < sizeof name + menu.length)
+		stop(L"\\perdure\\cmdline.txt", "is too long for an option more", EFI_LOAD_ERROR);
+	for (const char *c = name; *c; c++)
+		text[n + at++] = *c;
+	for (UINTN i = 0; i < menu.length; i++)
+		text[n + at++] = menu.text[i];
+	return at;
+}
+
 static void set_cmdline(struct loader *l)
 {
 	struct file f = read_file(l, L"\\perdure\\cmdline.txt", 0);
@@ -138,6 +159,7 @@ static void set_cmdline(struct loader *l)
 	}
 	text[n++] = ' ';
 	n += load_options(l, text + n, sizeof text - n);
+	n += chosen_option(text, n, sizeof text - n);
 	bootinfo_set_cmdline(l->bi, text, n, 0);
 }
 
