@@ -114,7 +114,7 @@ TEST_SRC_store_gens_test := $(STORE_TEST_SRC)
 TEST_SRC_store_hash_test := $(STORE_TEST_SRC)
 TEST_SRC_store_mend_test := $(STORE_TEST_SRC)
 TEST_SRC_store_delta_test := $(STORE_TEST_SRC)
-TEST_SRC_perdurectl_test := $(filter-out tools/perdurectl/main.c,$(call sources,tools/perdurectl ckptserver/store)) ckptserver/gpt.c
+TEST_SRC_perdurectl_test := $(filter-out tools/perdurectl/main.c,$(call sources,tools/perdurectl ckptserver/store)) ckptserver/gpt.c ckptserver/options.c tests/host/saved_world.c
 TEST_SRC_term_test  := apps/term/edit.c apps/term/history.c drivers/console/keyboard.c drivers/console/line.c \
 		       drivers/console/prompt.c drivers/console/screen.c
 
@@ -126,7 +126,9 @@ FUZZ_SRC_bootinfo  := boot/bootinfo.c boot/multiboot.c
 FUZZ_SRC_options   := ckptserver/options.c
 FUZZ_SRC_archive   := pager/archive.c pager/boot.c pager/elfimage.c
 FUZZ_SRC_rootimage := ckptserver/archive.c boot/uefi/elf.c
-FUZZ_SRC_stream    := $(addprefix tools/perdurectl/,cmd_import.c hash.c image.c number.c world.c) ckptserver/gpt.c $(call sources,ckptserver/store)
+FUZZ_SRC_tables    := $(filter-out %/tool.c %/main.c %/commands.c %/cmd_change.c %/cmd_export.c %/cmd_import.c %/cmd_info.c %/cmd_verify.c,\
+		      $(call sources,tools/perdurectl)) tests/host/saved_world.c ckptserver/gpt.c $(call sources,ckptserver/store)
+FUZZ_SRC_stream    := $(addprefix tools/perdurectl/,cmd_import.c hash.c image.c json.c number.c world.c) ckptserver/gpt.c $(call sources,ckptserver/store)
 
 # ---- what there is to build --------------------------------------------------------------------------------------
 SYSTEM := $(B)/kernel.elf $(B)/kernel.sym $(B)/ckptserver
@@ -290,10 +292,10 @@ coverage: $(addprefix $(C)/,$(COVERAGE_TESTS) fuzz_replay)
 	@tests/coverage $(C)
 
 # Fuzzers: libFuzzer comes with clang.
-FUZZ_FLAGS := $(filter-out -fsanitize=%,$(HOST_FLAGS)) -fsanitize=fuzzer,address,undefined -Ipager -Itools/perdurectl -DL4_HOST_UTCB
+FUZZ_FLAGS := $(filter-out -fsanitize=%,$(HOST_FLAGS)) -fsanitize=fuzzer,address,undefined -Ipager -Itools/perdurectl -Itests/host -DL4_HOST_UTCB
 fuzz_sources = tests/fuzz/$1.c $(FUZZ_SRC_$1)
 define fuzzer
-$(H)/fuzz/$1: $(call fuzz_sources,$1) $(wildcard tests/fuzz/*.h ckptserver/*.h ckptserver/store/*.h) Makefile
+$(H)/fuzz/$1: $(call fuzz_sources,$1) $(wildcard tests/fuzz/*.h tests/host/*.h tools/perdurectl/*.h ckptserver/*.h ckptserver/store/*.h) Makefile
 	$$(call say,FUZZER,$1)
 	@mkdir -p $$(@D)
 	$(Q)$(CLANG) $(FUZZ_FLAGS) -Wall -Wextra -Werror $(call fuzz_sources,$1) -o $$@
@@ -301,13 +303,14 @@ endef
 $(foreach f,$(FUZZERS),$(eval $(call fuzzer,$f)))
 fuzzers: $(addprefix $(H)/fuzz/,$(FUZZERS))
 # Not a test but a tool of tests, run on thousands of images: optimized, without sanitizers.
-$(H)/imgcheck: tests/host/imgcheck.c $(call sources,ckptserver/store) Makefile
+$(H)/imgcheck: tests/host/imgcheck.c $(addprefix tools/perdurectl/,hash.c image.c number.c tool.c world.c) ckptserver/gpt.c \
+	       $(call sources,ckptserver/store) Makefile
 	$(call say,HOSTCC,$@)
 	@mkdir -p $(@D)
 	$(Q)$(HOST_CC) $(filter-out -fsanitize=% -fno-sanitize% -O1,$(HOST_FLAGS)) -O2 -Wall -Wextra -Werror $(filter %.c,$^) -o $@
 
 # What users have for their partitions, and tests try out.
-PERDURECTL_SRC := $(call sources,tools/perdurectl ckptserver/store) ckptserver/gpt.c
+PERDURECTL_SRC := $(call sources,tools/perdurectl ckptserver/store) ckptserver/gpt.c ckptserver/options.c
 PERDURECTL_FLAGS := $(filter-out -fsanitize=% -fno-sanitize% -O1 -DHOST_TEST=1 -DDEBUG=1,$(HOST_FLAGS)) -O2
 $(H)/perdurectl: $(PERDURECTL_SRC) $(wildcard tools/perdurectl/*.h ckptserver/*.h ckptserver/store/*.h kernel/objects.h pager/*.h) Makefile
 	$(call say,HOSTCC,$@)

@@ -182,7 +182,7 @@ static void put_right(uint8_t *data, size_t size)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	struct options o = { .command = "import", .image = target_name };
+	struct tool_options o = { .command = "import", .image = target_name };
 	char *args[] = { stream_name };
 	uint64_t before, after;
 	uint8_t *copy;

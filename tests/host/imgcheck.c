@@ -14,182 +14,52 @@
  *
  * --sums and --make are for tests/golden-images. --poke makes the images of tests/bootpaths --case hostile: TYPE is 0 thread table, 1 TCB, 2 UTCB, 3 space record.
  */
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
-#define XXH_INLINE_ALL
-#include <xxhash.h>
-
-#include "ckptserver/store/format.h"
-#include "ckptserver/store/store.h"
-
-#define SECTOR          512u
-#define CACHE_NODES     512u
+#include "tools/perdurectl/hash.h"
+#include "tools/perdurectl/tool.h"
+#include "tools/perdurectl/world.h"
 
 /* What is done with an image. */
 enum task { CHECK, POKE, MAKE_FUTURE, PRINT_SUMS, MAKE_GENERATIONS };
 
-/* On disk a GUID's first three fields are little-endian. 50455244-5552-4500-8c4b-3a0e5f1d7c21. */
-static const uint8_t partition_type[16] = {
-	0x44, 0x52, 0x45, 0x50, 0x52, 0x55, 0x00, 0x45, 0x8c, 0x4b, 0x3a, 0x0e, 0x5f, 0x1d, 0x7c, 0x21,
-};
-
-/* A block device over a mapped file. Requests complete at the next poll or wait. */
-struct image {
-	struct blkdev   dev;            /* first: dev and image are one address */
-	uint8_t        *base;           /* of the partition */
-	int             writable;
-	struct blkreq  *head, **tail;
-};
-
-static void image_submit(struct blkdev *dev, struct blkreq *req)
-{
-	struct image *img = (struct image *)dev;
-	uint32_t i;
-
-	req->status = BLK_OK;
-	if (req->op != BLK_FLUSH && req->block + req->count > dev->blocks)
-		req->status = BLK_ERANGE;
-	else if (req->op == BLK_WRITE && !img->writable)
-		req->status = BLK_EIO;          /* checking changes nothing */
-	else if (req->op == BLK_WRITE)
-		for (i = 0; i < req->count; i++)
-			memcpy(img->base + (req->block + i) * BLK_SIZE, req->bufs[i], BLK_SIZE);
-	else if (req->op == BLK_READ)
-		for (i = 0; i < req->count; i++)
-			memcpy(req->bufs[i], img->base + (req->block + i) * BLK_SIZE, BLK_SIZE);
-	req->link = NULL;
-	*img->tail = req;
-	img->tail = &req->link;
-}
-
-static unsigned image_poll(struct blkdev *dev)
-{
-	struct image *img = (struct image *)dev;
-	unsigned n = 0;
-
-	while (img->head) {
-		struct blkreq *req = img->head;
-
-		img->head = req->link;
-		if (!img->head)
-			img->tail = &img->head;
-		req->done(req);
-		n++;
-	}
-	return n;
-}
-
-static void image_wait(struct blkdev *dev)
-{
-	image_poll(dev);
-}
-
-static uint64_t le64(const uint8_t *p)
-{
-	uint64_t v;
-
-	memcpy(&v, p, sizeof v);
-	return v;
-}
-
-/* Find the checkpoint partition: its byte offset and length; the whole file if there is no GPT. */
-static void find_partition(const uint8_t *file, uint64_t size, uint64_t *offset, uint64_t *length)
-{
-	const uint8_t *header = file + SECTOR;
-	uint64_t entries, first, last;
-	uint32_t count, entry_size, i;
-
-	*offset = 0;
-	*length = size;
-	if (size < 34 * SECTOR || memcmp(header, "EFI PART", 8))
-		return;
-	entries = le64(header + 72) * SECTOR;
-	memcpy(&count, header + 80, 4);
-	memcpy(&entry_size, header + 84, 4);
-	for (i = 0; i < count && i < 128; i++) {
-		if (entries + (uint64_t)(i + 1) * entry_size > size)
-			return;
-		const uint8_t *e = file + entries + (uint64_t)i * entry_size;
-
-		first = le64(e + 32) * SECTOR;
-		last = le64(e + 40) * SECTOR;
-		if (memcmp(e, partition_type, 16) || first > last || last >= size)
-			continue;
-		*offset = first;
-		*length = last + SECTOR - first;
-		return;
-	}
-}
-
 /* Read all pages of all clients. Returns the first bad status, or STORE_OK. */
-static int read_everything(struct store *st, uint64_t *pages, int verbose)
+static int read_everything(struct world *w, uint64_t *pages, int verbose)
 {
-	static _Alignas(4096) uint8_t page[STORE_PAGE];
-	struct store_op op;
-	uint32_t client;
+	static uint8_t page[STORE_PAGE];
+	struct world_cursor c = { .started = false };
 	int status;
 
-	memset(&op, 0, sizeof op);
-	for (client = 0; client < STORE_CLIENTS; client++) {
-		uint64_t vpn = 0;
-
-		for (;;) {
-			op.client = client;
-			op.vpn = vpn;
-			op.end = STORE_VPN_END;
-			status = store_sync(st, &op, store_next(st, &op));
-			if (status == STORE_END)
-				break;
-			if (status == STORE_OK) {
-				vpn = op.vpn;
-				op.buf = page;
-				status = store_sync(st, &op, store_read(st, &op));
-			}
-			if (status != STORE_OK) {
-				if (verbose)
-					fprintf(stderr, "client %u page %llu block %llu: %s\n", client,
-					        (unsigned long long)vpn, (unsigned long long)op.block,
-					        store_strerror(status));
-				return status;
-			}
-			(*pages)++;
-			vpn++;
-		}
-	}
-	return STORE_OK;
+	while ((status = world_next(w, &c)) == STORE_OK && (status = world_page(w, c.op.client, c.op.vpn, page, NULL)) == STORE_OK)
+		(*pages)++;
+	if (status == STORE_END)
+		return STORE_OK;
+	if (verbose)
+		fprintf(stderr, "client %u page %llu block %llu: %s\n", c.op.client, (unsigned long long)c.op.vpn,
+			(unsigned long long)c.op.block, store_strerror(status));
+	return status;
 }
 
-static int open_store(struct blkdev *dev, struct store **st, struct store_mount *mount)
+/* The newest intact generation. */
+static int open_store(struct world *w)
 {
-	static void *arena;             /* one store at a time */
-	size_t bytes = store_arena_bytes(dev->blocks, CACHE_NODES);
-	int status;
-
-	free(arena);
-	arena = aligned_alloc(4096, (bytes + 4095) & ~(size_t)4095);
-	status = store_init(arena, bytes, dev, st);
-	memset(mount, 0, sizeof *mount);
-	return status == STORE_OK ? store_mount(*st, 0, mount) : status;
+	return world_prepare(w, w->img) == TOOL_OK ? store_mount(w->st, 0, &w->mount) : STORE_NOMEM;
 }
 
-static int check_store(struct blkdev *dev, const char *name, int verbose)
+static int check_store(struct world *w, const char *name, int verbose)
 {
-	struct store_mount mount;
-	struct store *st;
+	const struct store_mount *m = &w->mount;
 	uint64_t pages = 0;
-	int status = open_store(dev, &st, &mount);
+	int status = open_store(w);
 
 	if (status == STORE_OK)
-		status = read_everything(st, &pages, verbose);
+		status = read_everything(w, &pages, verbose);
 	printf("image=%s status=%d generation=%llu boot=%llu newest=%llu pages=%llu fell_back=%d why=%s\n", name, status,
-	       (unsigned long long)mount.generation, (unsigned long long)mount.boot,
-	       (unsigned long long)mount.newest, (unsigned long long)pages, mount.fell_back,
+	       (unsigned long long)m->generation, (unsigned long long)m->boot,
+	       (unsigned long long)m->newest, (unsigned long long)pages, m->fell_back,
 	       status == STORE_OK ? "-" : store_strerror(status));
 	return status == STORE_OK ? 0 : 1;
 }
@@ -225,19 +95,19 @@ static void spoil(uint8_t *page)
 }
 
 /* Spoil every kernel object of a type but about half of them, and commit. */
-static int poke_store(struct blkdev *dev, const char *name, unsigned type)
+static int poke_store(struct world *w, const char *name, unsigned type)
 {
 	static _Alignas(4096) uint8_t page[STORE_PAGE];
-	struct store_mount mount;
 	struct store_op op;
 	struct store *st;
 	uint64_t vpn = (uint64_t)type << 24, end = (uint64_t)(type + 1) << 24;
 	unsigned spoilt = 0;
-	int status = open_store(dev, &st, &mount);
+	int status = open_store(w);
 
+	st = w->st;
 	memset(&op, 0, sizeof op);
 	if (status == STORE_OK)
-		status = store_begin(st, mount.user);
+		status = store_begin(st, w->mount.user);
 	while (status == STORE_OK) {
 		op.client = 0;
 		op.vpn = vpn;
@@ -263,18 +133,18 @@ static int poke_store(struct blkdev *dev, const char *name, unsigned type)
 
 static int make_future(struct image *img)
 {
+	union { struct fmt_super super; uint8_t bytes[BLK_SIZE]; } block;
 	unsigned slot, done = 0;
 
 	for (slot = 0; slot < 2; slot++) {
-		uint8_t *block = img->base + (uint64_t)FMT_SUPER_BLOCK(slot) * BLK_SIZE;
-		struct fmt_super *super = (struct fmt_super *)block;
+		off_t at = (off_t)(img->offset + (uint64_t)FMT_SUPER_BLOCK(slot) * BLK_SIZE);
 
-		if (super->magic != FMT_SUPER_MAGIC)
+		if (pread(img->fd, &block, BLK_SIZE, at) != BLK_SIZE || block.super.magic != FMT_SUPER_MAGIC)
 			continue;
-		super->version = FMT_VERSION + 1;
-		super->sum = 0;
-		super->sum = XXH3_64bits(block, BLK_SIZE);
-		done++;
+		block.super.version = FMT_VERSION + 1;
+		block.super.sum = 0;
+		block.super.sum = hash_of(&block, BLK_SIZE);
+		done += pwrite(img->fd, &block, BLK_SIZE, at) == BLK_SIZE;
 	}
 	return done ? 0 : 1;
 }
@@ -282,49 +152,30 @@ static int make_future(struct image *img)
 /* ---- Golden images ---------------------------------------------------------------------------------- */
 
 /* "generation client page checksum" of every page; the sums are computed from what was read. */
-static int print_generation(struct store *st, uint64_t generation)
+static int print_generation(struct world *w, uint64_t generation)
 {
-	static _Alignas(4096) uint8_t page[STORE_PAGE];
-	struct store_op op;
-	int status = STORE_OK;
+	static uint8_t page[STORE_PAGE];
+	struct world_cursor c = { .started = false };
+	int status;
 
-	memset(&op, 0, sizeof op);
-	for (uint32_t client = 0; client < STORE_CLIENTS; client++) {
-		uint64_t vpn = 0;
-
-		for (;; vpn++) {
-			op.client = client;
-			op.vpn = vpn;
-			op.end = STORE_VPN_END;
-			op.buf = page;
-			status = store_sync(st, &op, store_next(st, &op));
-			vpn = op.vpn;
-			if (status == STORE_OK)
-				status = store_sync(st, &op, store_read(st, &op));
-			if (status != STORE_OK)
-				break;
-			printf("%llu %u %llx %016llx\n", (unsigned long long)generation, client, (unsigned long long)vpn,
-			       (unsigned long long)XXH3_64bits(page, STORE_PAGE));
-		}
-		if (status != STORE_END)
-			return status;
-	}
-	return STORE_OK;
+	while ((status = world_next(w, &c)) == STORE_OK && (status = world_page(w, c.op.client, c.op.vpn, page, NULL)) == STORE_OK)
+		printf("%llu %u %llx %016llx\n", (unsigned long long)generation, c.op.client, (unsigned long long)c.op.vpn,
+		       (unsigned long long)hash_of(page, STORE_PAGE));
+	return status == STORE_END ? STORE_OK : status;
 }
 
-static int print_sums(struct blkdev *dev, const char *name)
+static int print_sums(struct world *w, const char *name)
 {
-	struct store_mount mount, older;
-	struct store *st;
-	int status = open_store(dev, &st, &mount);
+	struct store_mount older;
+	int status = open_store(w);
 	unsigned found = 0;
 
-	for (uint64_t g = mount.newest; status == STORE_OK && g; g--) {
-		int kept = store_mount(st, g, &older);
+	for (uint64_t g = w->mount.newest; status == STORE_OK && g; g--) {
+		int kept = store_mount(w->st, g, &older);
 
 		if (kept == STORE_NO_GENERATION)
 			continue;
-		status = kept == STORE_OK ? print_generation(st, g) : kept;
+		status = kept == STORE_OK ? print_generation(w, g) : kept;
 		found++;
 	}
 	if (status != STORE_OK)
@@ -378,17 +229,17 @@ static int make_generation(struct store *st, unsigned g)
 	return status == STORE_OK && g % 5 == 2 ? store_name(st, store_generation(st), name) : status;
 }
 
-static int make_generations(struct blkdev *dev, const char *name)
+static int make_generations(struct world *w, const char *name)
 {
 	static const uint8_t uuid[STORE_UUID_BYTES] = "golden generatio";
-	struct store_mount mount;
 	struct store_op op;
 	struct store *st;
-	int status = open_store(dev, &st, &mount);
+	int status = open_store(w);
 
+	st = w->st;
 	memset(&op, 0, sizeof op);
 	if (status == STORE_EMPTY)
-		status = store_format(st, uuid, false, &mount);
+		status = store_format(st, uuid, false, &w->mount);
 	if (status == STORE_OK)
 		status = store_sync(st, &op, store_boot(st, &op));
 	for (unsigned g = 0; g < 12 && status == STORE_OK; g++)
@@ -400,51 +251,36 @@ static int make_generations(struct blkdev *dev, const char *name)
 
 /* ---- Images ----------------------------------------------------------------------------------------- */
 
-static int do_task(struct image *img, const char *name, enum task task, int detail)
+static int do_task(struct world *w, const char *name, enum task task, int detail)
 {
 	switch (task) {
 	case POKE:
-		return poke_store(&img->dev, name, (unsigned)detail);
+		return poke_store(w, name, (unsigned)detail);
 	case MAKE_FUTURE:
-		return make_future(img);
+		return make_future(w->img);
 	case PRINT_SUMS:
-		return print_sums(&img->dev, name);
+		return print_sums(w, name);
 	case MAKE_GENERATIONS:
-		return make_generations(&img->dev, name);
+		return make_generations(w, name);
 	default:
-		return check_store(&img->dev, name, detail);
+		return check_store(w, name, detail);
 	}
 }
 
 /* Open an image and do that with it. `detail`: POKE: type of the objects; CHECK: verbose. */
 static int open_image(const char *name, enum task task, int detail)
 {
-	struct image img = { .dev = { .submit = image_submit, .poll = image_poll, .wait = image_wait } };
-	bool writes = task != CHECK && task != PRINT_SUMS;
-	uint64_t offset, length;
-	struct stat st;
-	int fd = open(name, writes ? O_RDWR : O_RDONLY), bad;
-	uint8_t *file;
+	static struct world w;
+	struct image img;
+	int bad = image_open(&img, name, task != CHECK && task != PRINT_SUMS);
 
-	if (fd < 0 || fstat(fd, &st) || st.st_size < (off_t)BLK_SIZE) {
-		perror(name);
-		return 2;
-	}
-	file = mmap(NULL, (size_t)st.st_size, writes ? PROT_READ | PROT_WRITE : PROT_READ, MAP_SHARED, fd, 0);
-	if (file == MAP_FAILED) {
-		perror(name);
-		close(fd);
-		return 2;
-	}
-	find_partition(file, (uint64_t)st.st_size, &offset, &length);
-	img.base = file + offset;
-	img.dev.blocks = length / BLK_SIZE;
-	img.tail = &img.head;
-	img.writable = writes;
-	bad = do_task(&img, name, task, detail);
-	munmap(file, (size_t)st.st_size);
-	close(fd);
-	return bad;
+	if (bad != TOOL_OK)
+		return bad == TOOL_NO_STORE ? 1 : 2;
+	memset(&w, 0, sizeof w);
+	w.img = &img;
+	bad = do_task(&w, name, task, detail);
+	world_close(&w);
+	return image_close(&img) == TOOL_OK ? bad : 2;
 }
 
 static void seed_random(const char *text)

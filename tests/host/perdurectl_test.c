@@ -19,22 +19,9 @@
 
 #include <l4/framecontrol.h>
 
-#include "kernel/objects.h"
-#include "pager/anchor.h"
 #include "pager/task.h"
+#include "saved_world.h"
 #include "tools/perdurectl/tool.h"
-#include "tools/perdurectl/world.h"
-
-#define BLOCKS          2048u
-#define ANCHOR_AT       0x401000u
-#define TASKS_AT        0x500000u
-#define REGIONS_AT      0x800000u
-#define OBJECT_AT       0x801000u
-#define FILE_AT         0x40000000u
-#define MEMORY_PAGE     0x900u          /* of the task's object in the store */
-#define SEEN_AT         0x400000u       /* where the task sees it */
-#define TASK_ID         7u
-#define TASK_THREAD     160u
 
 static char folder[64];
 static char image[80], other[80], stream[80], scratch[80], output[80];
@@ -42,9 +29,9 @@ static char text[1 << 20];              /* what the last command printed */
 
 /* ---- Running subcommands ---- */
 
-static int run(int (*command)(const struct options *), struct options o, ...)
+static int run(int (*command)(const struct tool_options *), struct tool_options o, ...)
 {
-	static char *args[4];
+	static char *args[10];
 	int saved[2] = { dup(1), dup(2) }, status;
 	va_list list;
 	char *arg;
@@ -71,9 +58,11 @@ static int run(int (*command)(const struct options *), struct options o, ...)
 	return status;
 }
 
-#define RUN(command, ...) run(command, (struct options){ .image = image, __VA_ARGS__ }, NULL)
-#define RUN_WITH(command, arguments, ...) run(command, (struct options){ .image = image, __VA_ARGS__ }, \
+#define RUN(command, ...) run(command, (struct tool_options){ .image = image, __VA_ARGS__ }, NULL)
+#define RUN_WITH(command, arguments, ...) run(command, (struct tool_options){ .image = image, __VA_ARGS__ }, \
 	arguments, NULL)
+
+#define RUN_TWO(command, first, second, ...) run(command, (struct tool_options){ .image = image, __VA_ARGS__ }, first, second, NULL)
 
 static void says(const char *what)
 {
@@ -85,117 +74,11 @@ static void says(const char *what)
 
 /* ---- The world ---- */
 
-struct maker {
-	struct image img;
-	struct world w;
-};
-
-static void put(struct maker *m, uint32_t client, uint64_t vpn, const void *content, size_t bytes)
-{
-	static _Alignas(4096) uint8_t page[STORE_PAGE];
-	struct store_op op = { .client = client, .vpn = vpn, .buf = page };
-
-	memset(page, 0, sizeof page);
-	memcpy(page, content, bytes);
-	assert_int_equal(store_sync(m->w.st, &op, store_put(m->w.st, &op)), STORE_OK);
-}
-
-static void put_root(struct maker *m, uint64_t address, const void *content, size_t bytes)
-{
-	const uint8_t *from = content;
-
-	for (size_t at = 0; at < bytes; at += STORE_PAGE)
-		put(m, 16, (address + at) >> 12, from + at, bytes - at < STORE_PAGE ? bytes - at : STORE_PAGE);
-}
-
-static void make_thread(struct maker *m, uint32_t number, uint16_t space, struct tte *table, uint64_t rip)
-{
-	static struct tcb tcb;
-	static struct utcb utcb;
-
-	table[number % L4_TABLE_PER_PAGE] = (struct tte){ .version = 1, .flags = TTE_EXISTS | TTE_ACTIVE, .prio = 100,
-		.state = TS_RECV, .space = space, .partner = UINT64_MAX, .deadline = 6000000 };
-	memset(&tcb, 0, sizeof tcb);
-	tcb.header = (struct object_header){ OBJECT_MAGIC, OBJECT_VERSION, L4_OBJ_TCB, number, 0 };
-	tcb.frame.rip = rip;
-	tcb.frame.rsp = SEEN_AT + 0x800;
-	tcb.frame.rbx = 0x1234567890;
-	tcb.utcb_mr = 0xbf000200;
-	put(m, 0, L4_OBJ(L4_OBJ_TCB, number), &tcb, sizeof tcb);
-	utcb.self = 0xbf000200;
-	put(m, 0, L4_OBJ(L4_OBJ_UTCB, number), &utcb, sizeof utcb);
-}
-
-static void make_objects(struct maker *m)
-{
-	static struct tte table[2][L4_TABLE_PER_PAGE];
-
-	make_thread(m, 128, 16, table[0], 0x402000);
-	make_thread(m, TASK_THREAD, 17, table[0], SEEN_AT + 0x100);
-	put(m, 0, L4_OBJ(L4_OBJ_TABLE, 1), table[0], sizeof table[0]);
-}
-
-/* One task with three pages: one touched, one that begins with a file's bytes, one nobody has touched. */
-static void make_pager(struct maker *m)
-{
-	static struct task tasks[LIMIT_TASKS];
-	struct pager_anchor anchor = { .magic = { ANCHOR_MAGIC0, ANCHOR_MAGIC1 }, .version = ANCHOR_VERSION,
-		.anchor_bytes = sizeof anchor, .tasks = (void *)(uintptr_t)TASKS_AT, .task_limit = LIMIT_TASKS,
-		.task_bytes = sizeof(struct task), .region_bytes = sizeof(struct region),
-		.object_bytes = sizeof(struct object), .thread_chunk = THREAD_CHUNK };
-	struct region region = { .start = SEEN_AT, .end = SEEN_AT + 3 * STORE_PAGE,
-		.object = (void *)(uintptr_t)OBJECT_AT, .rights = 7 };
-	struct object object = { .refs = 1, .first = MEMORY_PAGE, .pages = 3, .touched = 1, .owner = TASK_ID,
-		.bytes = (void *)(uintptr_t)FILE_AT, .skew = STORE_PAGE + 16, .length = 8, .inline_bits = { 1 } };
-	struct task *t = &tasks[TASK_ID];
-
-	t->id = TASK_ID;
-	t->state = TASK_RUNNING;
-	t->map = (struct region_map){ (void *)(uintptr_t)REGIONS_AT, 1, 102 };
-	t->chunk[0] = TASK_THREAD / THREAD_CHUNK;
-	t->used[0] = 1;
-	strcpy(t->name, "worker");
-	put_root(m, ANCHOR_AT, &anchor, sizeof anchor);
-	put_root(m, TASKS_AT, tasks, sizeof tasks);
-	put_root(m, REGIONS_AT, &region, sizeof region);
-	put_root(m, OBJECT_AT, &object, sizeof object);
-	put_root(m, FILE_AT, "filebyte", 8);
-}
-
-static void commit(struct maker *m, uint64_t clock_us)
-{
-	struct record r = { .magic = RECORD_MAGIC, .version = RECORD_VERSION, .root_space = 16, .clock_us = clock_us,
-			    .store_pages = 0x50000 };
-	struct store_op op = { 0 };
-
-	assert_int_equal(store_begin(m->w.st, (const uint8_t *)&r), STORE_OK);
-	assert_int_equal(store_sync(m->w.st, &op, store_commit(m->w.st, &op)), STORE_OK);
-}
-
-/* Generation 1: the world. Generation 2: the task's page is another, a page of another space is gone. */
 static void world_make(void)
 {
-	static uint8_t page[STORE_PAGE];
-	struct store_op op = { 0 };
-	struct maker m;
-
 	unlink(image);
-	assert_int_equal(RUN(cmd_mkfs, .create_bytes = BLOCKS * STORE_PAGE), TOOL_OK);
-	assert_int_equal(image_open(&m.img, image, true), TOOL_OK);
-	assert_int_equal(world_open(&m.w, &m.img, 0), TOOL_OK);
-	make_objects(&m);
-	make_pager(&m);
-	memset(page, 'a', sizeof page);
-	put(&m, 16, MEMORY_PAGE, page, sizeof page);
-	put(&m, 99, 5, page, sizeof page);
-	assert_int_equal(store_sync(m.w.st, &op, store_boot(m.w.st, &op)), STORE_OK);
-	commit(&m, 5000000);
-	memcpy(page, "second", 6);
-	put(&m, 16, MEMORY_PAGE, page, sizeof page);
-	put(&m, 99, 5, page, 0);
-	commit(&m, 5500000);
-	world_close(&m.w);
-	assert_int_equal(image_close(&m.img), TOOL_OK);
+	assert_int_equal(RUN(cmd_mkfs, .create_bytes = SAVED_BLOCKS * STORE_PAGE), TOOL_OK);
+	saved_world_make(image);
 }
 
 static int setup(void **state)
@@ -297,6 +180,13 @@ static void test_dump(void **state)
 	assert_int_equal(RUN(cmd_dump, .object = "tcb:160"), TOOL_OK);
 	says("POBJ");
 	assert_int_equal(RUN(cmd_dump, .object = "tcb:161"), TOOL_NOT_FOUND);
+	says("no tcb:161 in generation 2");
+	assert_int_equal(RUN_WITH(cmd_dump, (char[]){ "4096" }, .object = "tcb:160"), TOOL_USAGE);
+	assert_int_equal(RUN_TWO(cmd_dump, at, (char[]){ "1Q" }, .task = "worker"), TOOL_USAGE);
+	says("not a number of bytes: 1Q");
+	assert_int_equal(RUN_TWO(cmd_dump, (char[]){ "here" }, (char[]){ "1" }, .task = "worker"), TOOL_USAGE);
+	says("not an address: here");
+	assert_int_equal(RUN_WITH(cmd_dump, at, .task = "worker", .json = true, .binary = true), TOOL_USAGE);
 	assert_int_equal(RUN(cmd_dump, .object = "tbc:160"), TOOL_USAGE);
 	assert_int_equal(RUN_WITH(cmd_dump, at), TOOL_USAGE);
 }
@@ -330,7 +220,7 @@ static void test_core(void **state)
 	assert_int_equal(u.rbx, 0x1234567890);
 	free(core);
 	assert_int_equal(RUN(cmd_core, .store = true, .output = scratch), TOOL_OK);
-	says("root task, 1 threads");
+	says("root task, 1 thread,");
 	assert_int_equal(RUN(cmd_core, .thread = "161", .output = scratch), TOOL_NOT_FOUND);
 }
 
@@ -347,14 +237,12 @@ static void test_core_leaves_call(void **state)
 
 	(void)state;
 	world_make();
-	assert_int_equal(image_open(&m.img, image, true), TOOL_OK);
-	assert_int_equal(world_open(&m.w, &m.img, 0), TOOL_OK);
+	maker_open(&m, image);
 	memcpy(page + 0x100, end, sizeof end);
 	memcpy(page + 0x800, "savedrbp", 8);
-	put(&m, 16, MEMORY_PAGE, page, sizeof page);
-	commit(&m, 6000000);
-	world_close(&m.w);
-	image_close(&m.img);
+	maker_put(&m, ROOT_SPACE, MEMORY_PAGE, page, sizeof page);
+	maker_commit(&m, 6000000, STORE_PAGES);
+	maker_close(&m);
 	assert_int_equal(RUN(cmd_core, .task = "worker", .output = scratch), TOOL_OK);
 	file_get(scratch, &core);
 	p = (void *)(core + sizeof(Elf64_Ehdr));
@@ -376,7 +264,74 @@ static void test_diff(void **state)
 	says("task 7 worker: 1 pages of memory");
 	says("other clients: 1 pages");
 	says("0 pages added, 1 changed, 1 gone");
-	assert_int_equal(run(cmd_diff, (struct options){ .image = image }, two, two, NULL), TOOL_OK);
+	assert_int_equal(run(cmd_diff, (struct tool_options){ .image = image }, two, two, NULL), TOOL_OK);
+}
+
+/* ---- The command line ---- */
+
+static int line(const struct tool_options *o)
+{
+	char *argv[12] = { "perdurectl" };
+	int argc = 1;
+
+	for (; argc <= o->argc; argc++)
+		argv[argc] = o->args[argc - 1];
+	return tool_main(argc, argv);
+}
+
+/* What perdurectl says to a line of up to nine words. */
+static int said(const char *words)
+{
+	static char copy[256], *word[10];
+	char *save = NULL;
+	unsigned n = 0;
+
+	memset(word, 0, sizeof word);
+	snprintf(copy, sizeof copy, "%s", words);
+	for (char *w = strtok_r(copy, " ", &save); w && n < 9; w = strtok_r(NULL, " ", &save))
+		word[n++] = strcmp(w, "IMAGE") ? w : image;
+	return run(line, (struct tool_options){ 0 }, word[0], word[1], word[2], word[3], word[4], word[5], word[6], word[7], word[8], NULL);
+}
+
+static void test_command_line(void **state)
+{
+	static const struct { const char *words; int status; const char *says; } lines[] = {
+		{ "", TOOL_USAGE, "usage: perdurectl" },
+		{ "--help", TOOL_OK, "exit status:" },
+		{ "undo IMAGE", TOOL_USAGE, "unknown command 'undo'" },
+		{ "info", TOOL_USAGE, "info: which image?" },
+		{ "info IMAGE", TOOL_OK, "generation   2" },
+		{ "-g 1 info IMAGE", TOOL_OK, "generation   1" },
+		{ "info IMAGE more", TOOL_USAGE, "info: 'more' is too much" },
+		{ "list IMAGE -g 1", TOOL_USAGE, "list: has no option --gen; use: perdurectl list IMAGE" },
+		{ "verify IMAGE --force", TOOL_USAGE, "verify: has no option --force" },
+		{ "ls IMAGE --store", TOOL_USAGE, "ls: has no option --store" },
+		{ "rollback IMAGE", TOOL_USAGE, "rollback: something is missing" },
+		{ "rollback IMAGE 1 2", TOOL_USAGE, "rollback: '2' is too much" },
+		{ "drop IMAGE", TOOL_USAGE, "drop: something is missing" },
+		{ "prune IMAGE --keep no", TOOL_USAGE, "--keep: not a number above 0: no" },
+		{ "prune IMAGE --keep 99999999999999999999", TOOL_USAGE, "--keep: not a number above 0" },
+		{ "mkfs IMAGE --create 4X", TOOL_USAGE, "--create: not a number above 0: 4X" },
+		{ "info IMAGE --wrong", TOOL_USAGE, "wrong" },
+		{ "info IMAGE -g 0", TOOL_NOT_FOUND, "generation 0 is not kept" },
+		{ "info IMAGE -g 4K", TOOL_NOT_FOUND, "generation 4K is not kept" },
+		{ "info IMAGE -g 0x2", TOOL_OK, "generation   2" },
+		{ "info IMAGE -g 02", TOOL_OK, "generation   2" },
+		{ "core IMAGE", TOOL_USAGE, "core: of what?" },
+		{ "core IMAGE --thread x", TOOL_USAGE, "not a thread number: x" },
+		{ "info /dev/null", TOOL_IO, "neither a file nor a disk" },
+		{ "info /nowhere/at/all", TOOL_IO, "No such file" },
+	};
+
+	(void)state;
+	world_make();
+	for (size_t i = 0; i < sizeof lines / sizeof lines[0]; i++) {
+		int status = said(lines[i].words);
+
+		if (status != lines[i].status)
+			fail_msg("perdurectl %s: status %d\n%s", lines[i].words, status, text);
+		says(lines[i].says);
+	}
 }
 
 /* ---- Damage ---- */
@@ -432,18 +387,16 @@ static void test_hostile_tables(void **state)
 
 		if (round % 3 == 0)
 			world_make();
-		assert_int_equal(image_open(&m.img, image, true), TOOL_OK);
-		assert_int_equal(world_open(&m.w, &m.img, 0), TOOL_OK);
+		maker_open(&m, image);
 		world_page(&m.w, 16, vpn, page, NULL);
 		for (unsigned i = 0; i < 4; i++) {
 			seed = seed * 6364136223846793005u + 1442695040888963407u;
 			page[spots[round % 3] % STORE_PAGE / 8 + (seed >> 33) % 12] =
 				seed >> 62 == 0 ? ~0ul : seed >> 62 == 1 ? seed >> 40 : seed;
 		}
-		put(&m, 16, vpn, page, sizeof page);
-		commit(&m, 1);
-		world_close(&m.w);
-		image_close(&m.img);
+		maker_put(&m, ROOT_SPACE, vpn, page, sizeof page);
+		maker_commit(&m, 1, STORE_PAGES);
+		maker_close(&m);
 		RUN(cmd_ls);
 		RUN(cmd_ls, .task = "worker");
 		RUN(cmd_diff);
@@ -455,7 +408,7 @@ static void test_hostile_tables(void **state)
 
 static void test_not_ours(void **state)
 {
-	static uint8_t rubbish[BLOCKS * STORE_PAGE];
+	static uint8_t rubbish[SAVED_BLOCKS * STORE_PAGE];
 
 	(void)state;
 	file_set(image, rubbish, sizeof rubbish);
@@ -490,13 +443,11 @@ static void test_rollback_prune(void **state)
 	says("61 61 61 61 61 61 61 61  61");
 	assert_int_equal(RUN(cmd_verify), TOOL_OK);
 	assert_int_equal(RUN_WITH(cmd_rollback, two), TOOL_OK);        /* and back */
-	assert_int_equal(run(cmd_diff, (struct options){ .image = image }, three, (char[]){ "4" }, NULL), TOOL_PROBLEM);
+	assert_int_equal(run(cmd_diff, (struct tool_options){ .image = image }, three, (char[]){ "4" }, NULL), TOOL_PROBLEM);
 	assert_int_equal(RUN(cmd_prune), TOOL_OK);
 	assert_int_equal(RUN(cmd_diff), TOOL_OK);
 	assert_int_equal(RUN(cmd_verify), TOOL_OK);
 }
-
-#define RUN_TWO(command, first, second, ...) run(command, (struct options){ .image = image, __VA_ARGS__ }, first, second, NULL)
 
 static void test_names(void **state)
 {
@@ -533,8 +484,9 @@ static void test_names(void **state)
 	assert_int_equal(RUN_WITH(cmd_drop, backwards), TOOL_NOT_FOUND);
 	assert_int_equal(RUN_WITH(cmd_drop, (char[]){ "8" }), TOOL_REFUSED);    /* the newest */
 	assert_int_equal(RUN_WITH(cmd_drop, (char[]){ "5..old" }), TOOL_REFUSED);
+	says("generation 5 is newer than generation 1");
 	assert_int_equal(RUN_WITH(cmd_drop, (char[]){ "old..5" }), TOOL_OK);
-	says("old..5: 3 generations dropped");
+	says("3 generations dropped");
 	assert_int_equal(RUN_WITH(cmd_drop, all), TOOL_NOT_FOUND);
 	assert_int_equal(RUN_TWO(cmd_name, (char[]){ "9" }, old), TOOL_OK);
 	assert_int_equal(RUN_TWO(cmd_name, old, none), TOOL_OK);
@@ -542,14 +494,97 @@ static void test_names(void **state)
 	assert_int_equal(RUN(cmd_verify), TOOL_OK);
 }
 
+/* Names that would be taken for something else, and the longest there are. */
+static void test_odd_names(void **state)
+{
+	static const char *const bad[] = { "-x", "a..b", "latest", "none", "0x10", "12", "a b", "a2345678901234567890123456789012" };
+	static char first[] = "a234567890123456789012345678901", last[] = "b234567890123456789012345678901", range[80], one[] = "1", two[] = "2",
+		unit[] = "4K";
+
+	(void)state;
+	world_make();
+	for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+		assert_int_equal(RUN_TWO(cmd_name, one, (char *)(uintptr_t)bad[i]), TOOL_REFUSED);
+		says("is no name");
+	}
+	assert_int_equal(RUN_TWO(cmd_name, one, unit), TOOL_OK);
+	assert_int_equal(RUN_TWO(cmd_name, unit, first), TOOL_OK);
+	assert_int_equal(RUN_TWO(cmd_name, two, last, .json = true), TOOL_OK);
+	says("\"generation\": 2,");
+	says(last);
+	snprintf(range, sizeof range, "%s..%s", first, last);
+	assert_int_equal(RUN_WITH(cmd_drop, range), TOOL_OK);
+	says("2 generations dropped");
+	assert_int_equal(RUN(cmd_verify), TOOL_OK);
+}
+
+/* Everything that changes a store says in JSON what it did. */
+static void test_json(void **state)
+{
+	static char one[] = "1", two[] = "2";
+
+	(void)state;
+	world_make();
+	assert_int_equal(RUN_WITH(cmd_rollback, one, .json = true), TOOL_OK);
+	says("\"generation\": 3,\n  \"content_of\": 1,\n  \"kept\": 2\n}");
+	assert_int_equal(RUN_WITH(cmd_drop, two, .json = true), TOOL_OK);
+	says("\"dropped\": 1,\n  \"generation\": 5,\n  \"content_of\": 3,");
+	assert_int_equal(RUN(cmd_prune, .json = true), TOOL_OK);
+	says("\"dropped\": 0,\n  \"generation\": 7,");
+	assert_int_equal(RUN(cmd_core, .task = "worker", .output = scratch, .json = true), TOOL_OK);
+	says("\"task\": 7,\n  \"name\": \"worker\",\n  \"thread\": 160,\n  \"threads\": 1,\n  \"pages\": 3\n}");
+	assert_int_equal(RUN(cmd_export, .output = stream, .json = true), TOOL_OK);
+	says("\"generation\": 7,\n  \"records\":");
+	unlink(other);
+	assert_int_equal(run(cmd_mkfs, (struct tool_options){ .image = other, .create_bytes = SAVED_BLOCKS * STORE_PAGE, .json = true }, NULL),
+			 TOOL_OK);
+	says("\"blocks\": 2048");
+	assert_int_equal(run(cmd_import, (struct tool_options){ .image = other, .json = true }, stream, NULL), TOOL_OK);
+	says("\"generation\": 7,\n  \"records\":");
+}
+
+/* A file of that name stays until there is another; the image itself is never one. */
+static void test_output_files(void **state)
+{
+	static const char old[] = "what was there before";
+	char part[sizeof scratch + 8];
+	uint8_t *before, *after;
+	size_t n;
+
+	(void)state;
+	world_make();
+	n = file_get(image, &before);
+	assert_int_equal(RUN(cmd_core, .task = "worker", .output = image), TOOL_REFUSED);
+	says("that is the image itself");
+	assert_int_equal(RUN(cmd_export, .output = image), TOOL_REFUSED);
+	assert_int_equal(file_get(image, &after), n);
+	assert_memory_equal(before, after, n);
+	free(after);
+	/* A block of the task's memory is damaged: neither a core file nor a stream can be made. */
+	for (size_t at = 0; at < n; at += STORE_PAGE)
+		if (!memcmp(before + at, "secondaa", 8))
+			before[at + 100] ^= 1;
+	file_set(image, before, n);
+	file_set(scratch, old, sizeof old);
+	assert_int_equal(RUN(cmd_core, .task = "worker", .output = scratch), TOOL_DAMAGED);
+	assert_int_equal(RUN(cmd_export, .output = scratch), TOOL_DAMAGED);
+	assert_int_equal(file_get(scratch, &after), sizeof old);
+	assert_memory_equal(after, old, sizeof old);
+	snprintf(part, sizeof part, "%s.part", scratch);
+	assert_int_equal(access(part, F_OK), -1);
+	assert_int_equal(RUN(cmd_core, .task = "worker", .output = "/nowhere/at/all"), TOOL_IO);
+	free(before);
+	free(after);
+}
+
 static int import_other(bool force)
 {
-	return run(cmd_import, (struct options){ .image = other, .force = force }, stream, NULL);
+	return run(cmd_import, (struct tool_options){ .image = other, .force = force }, stream, NULL);
 }
 
 static int import_incremental(void)
 {
-	return run(cmd_import, (struct options){ .image = other }, scratch, NULL);
+	return run(cmd_import, (struct tool_options){ .image = other }, scratch, NULL);
 }
 
 static void test_export_import(void **state)
@@ -560,22 +595,24 @@ static void test_export_import(void **state)
 	(void)state;
 	world_make();
 	unlink(other);
-	assert_int_equal(run(cmd_mkfs, (struct options){ .image = other, .create_bytes = 3 * BLOCKS * STORE_PAGE }, NULL), TOOL_OK);
+	assert_int_equal(run(cmd_mkfs, (struct tool_options){ .image = other, .create_bytes = 3 * SAVED_BLOCKS * STORE_PAGE }, NULL), TOOL_OK);
 	assert_int_equal(RUN(cmd_export, .generation = "1", .output = stream), TOOL_OK);
 	assert_int_equal(RUN(cmd_export, .since = "1", .output = scratch), TOOL_OK);
 	says("2 records");
+	assert_int_equal(RUN(cmd_export, .generation = "1", .since = "2", .output = stream), TOOL_USAGE);
+	says("generation 2 (--since) is not older than generation 1");
 	assert_int_equal(import_incremental(), TOOL_STREAM);            /* another store */
 	assert_int_equal(import_other(false), TOOL_OK);
 	assert_int_equal(import_other(false), TOOL_REFUSED);
 	assert_int_equal(import_incremental(), TOOL_OK);
 	assert_int_equal(import_incremental(), TOOL_STREAM);            /* it has it already */
-	assert_int_equal(run(cmd_verify, (struct options){ .image = other }, NULL), TOOL_OK);
-	assert_int_equal(run(cmd_list, (struct options){ .image = other }, NULL), TOOL_OK);
+	assert_int_equal(run(cmd_verify, (struct tool_options){ .image = other }, NULL), TOOL_OK);
+	assert_int_equal(run(cmd_list, (struct tool_options){ .image = other }, NULL), TOOL_OK);
 	says("*          2          1");
-	assert_int_equal(run(cmd_diff, (struct options){ .image = other }, NULL), TOOL_PROBLEM);
+	assert_int_equal(run(cmd_diff, (struct tool_options){ .image = other }, NULL), TOOL_PROBLEM);
 	says("0 pages added, 1 changed, 1 gone");
 	assert_int_equal(RUN(cmd_export, .output = stream), TOOL_OK);
-	assert_int_equal(run(cmd_export, (struct options){ .image = other, .output = scratch }, NULL), TOOL_OK);
+	assert_int_equal(run(cmd_export, (struct tool_options){ .image = other, .output = scratch }, NULL), TOOL_OK);
 	n = file_get(stream, &a);
 	assert_int_equal(file_get(scratch, &b), n);
 	assert_memory_equal(a + 384, b + 384, n - 384);                 /* the headers name the sizes of the stores */
@@ -605,9 +642,14 @@ static void test_bad_streams(void **state)
 		file_set(scratch, data, i);
 		assert_int_equal(import_incremental(), TOOL_STREAM);
 	}
-	assert_int_equal(run(cmd_list, (struct options){ .image = other }, NULL), TOOL_OK);
+	data = realloc(data, n + 1);
+	data[n] = 0;
+	file_set(scratch, data, n + 1);
+	assert_int_equal(import_incremental(), TOOL_STREAM);
+	says("something follows the stream's end");
+	assert_int_equal(run(cmd_list, (struct tool_options){ .image = other }, NULL), TOOL_OK);
 	says("*          1          0");
-	assert_int_equal(run(cmd_verify, (struct options){ .image = other }, NULL), TOOL_OK);
+	assert_int_equal(run(cmd_verify, (struct tool_options){ .image = other }, NULL), TOOL_OK);
 	size = file_get(other, &before);
 	file_set(scratch, data, n);
 	assert_int_equal(import_incremental(), TOOL_OK);
@@ -623,6 +665,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_info), cmocka_unit_test(test_ls), cmocka_unit_test(test_dump),
 		cmocka_unit_test(test_core), cmocka_unit_test(test_core_leaves_call), cmocka_unit_test(test_diff),
+		cmocka_unit_test(test_command_line), cmocka_unit_test(test_odd_names), cmocka_unit_test(test_json), cmocka_unit_test(test_output_files),
 		cmocka_unit_test(test_every_block_flipped), cmocka_unit_test(test_hostile_tables),
 		cmocka_unit_test(test_not_ours), cmocka_unit_test(test_rollback_prune), cmocka_unit_test(test_names),
 		cmocka_unit_test(test_export_import), cmocka_unit_test(test_bad_streams),

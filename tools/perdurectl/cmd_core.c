@@ -4,7 +4,6 @@
  *
  * Which space: that of the thread asked for; of the first thread of the task; of the root task.
  */
-#include <errno.h>
 #include <inttypes.h>
 #include <signal.h>
 #include <stdio.h>
@@ -14,7 +13,9 @@
 #include <l4/types.h>
 
 #include "corefile.h"
+#include "json.h"
 #include "objects.h"
+#include "output.h"
 #include "pagertab.h"
 #include "tool.h"
 
@@ -24,13 +25,15 @@
 struct coring {
 	struct world    w;
 	struct pagertab pager;
-	const struct options *o;
+	const struct tool_options *o;
 	const struct task *task;        /* NULL: the root task, or memory unknown */
 	bool            root;
+	uint32_t        thread;         /* that was asked for */
 	uint16_t        space;
 	uint32_t        threads[THREADS_MAX];   /* numbers; the one asked for first */
 	unsigned        count;
 	struct corefile file;
+	struct output   out;
 	uint64_t        pages;
 };
 
@@ -76,16 +79,14 @@ static int first_thread(struct coring *c, uint32_t *first)
 
 static int target_find(struct coring *c)
 {
-	const struct options *o = c->o;
-	uint64_t number = 0;
-	uint32_t first;
+	const struct tool_options *o = c->o;
+	uint32_t first = c->thread;
 	struct tte e;
 	int tables = pagertab_open(&c->pager, &c->w), status;
 
-	if (o->thread && (!number_parse(o->thread, &number) || number > UINT32_MAX))
-		return tool_fail(TOOL_USAGE, "core: not a thread number: %s", o->thread);
-	first = (uint32_t)number;
 	c->root = o->store;
+	if (c->root && !c->w.has_record)
+		return tool_fail(TOOL_NOT_FOUND, "generation %" PRIu64 " has no record of a root task", c->w.mount.generation);
 	if (o->task) {
 		if (tables != TOOL_OK)
 			return tool_fail(TOOL_NOT_FOUND, "no tables of the pager found: another root task, or another version of it");
@@ -278,7 +279,7 @@ static int page_write(struct coring *c, uint64_t address, const void *page)
 	c->pages++;
 	if (corefile_page(&c->file, address, page))
 		return TOOL_OK;
-	return tool_fail(TOOL_IO, "%s: %s", c->o->output, strerror(errno));
+	return output_fail(&c->out);
 }
 
 static int root_memory(struct coring *c)
@@ -341,12 +342,33 @@ static int core_write(struct coring *c)
 	if (status == TOOL_OK)
 		status = ranges_make(c);
 	if (status == TOOL_OK && !corefile_begin(&c->file))
-		status = tool_fail(TOOL_IO, "%s: %s", c->o->output, strerror(errno));
+		status = output_fail(&c->out);
 	if (status == TOOL_OK)
 		status = c->root ? root_memory(c) : regions_write(c);
 	if (status == TOOL_OK)
 		status = utcbs_write(c);
 	return status;
+}
+
+static void core_say(const struct coring *c)
+{
+	const char *name = c->root ? "root task" : c->task->name;
+
+	if (!c->o->json) {
+		printf("%s: generation %" PRIu64 ", %s, %u thread%s, %" PRIu64 " pages\n", c->o->output, c->w.mount.generation, name,
+		       c->count, c->count == 1 ? "" : "s", c->pages);
+		return;
+	}
+	json_object(NULL);
+	json_string("file", c->o->output);
+	json_number("generation", c->w.mount.generation);
+	if (!c->root)
+		json_number("task", c->task->id);
+	json_string("name", name);
+	json_number("thread", c->threads[0]);
+	json_number("threads", c->count);
+	json_number("pages", c->pages);
+	json_end();
 }
 
 static int core_make(struct coring *c)
@@ -355,37 +377,39 @@ static int core_make(struct coring *c)
 
 	if (status != TOOL_OK)
 		return status;
-	c->file.f = fopen(c->o->output, "wb");
-	if (!c->file.f)
-		return tool_fail(TOOL_IO, "%s: %s", c->o->output, strerror(errno));
+	status = output_open(&c->out, c->o->output, c->w.img);
+	if (status != TOOL_OK)
+		return status;
+	c->file.f = c->out.f;
 	status = core_write(c);
 	if (!corefile_end(&c->file) && status == TOOL_OK)
-		status = tool_fail(TOOL_IO, "%s: %s", c->o->output, strerror(errno));
-	if (status != TOOL_OK) {
-		remove(c->o->output);
-		return status;
-	}
-	printf("%s: generation %" PRIu64 ", %s, %u threads, %" PRIu64 " pages\n", c->o->output, c->w.mount.generation,
-	       c->root ? "root task" : c->task->name, c->count, c->pages);
-	return TOOL_OK;
+		status = output_fail(&c->out);
+	status = output_close(&c->out, status);
+	if (status == TOOL_OK)
+		core_say(c);
+	return status;
 }
 
-int cmd_core(const struct options *o)
+int cmd_core(const struct tool_options *o)
 {
 	static struct coring c;         /* large */
 	static char name[64];
-	struct options own = *o;
+	struct tool_options own = *o;
+	uint64_t number = 0;
 	struct image img;
 	int status;
 
 	if (!!o->task + !!o->thread + o->store != 1)
 		return tool_fail(TOOL_USAGE, "core: of what? one of --task T, --thread N, --store (the root task)");
+	if (o->thread && (!number_parse(o->thread, &number) || number > UINT32_MAX))
+		return tool_fail(TOOL_USAGE, "core: not a thread number: %s", o->thread);
 	if (!own.output) {
 		snprintf(name, sizeof name, "core.%.50s", o->task ? o->task : o->thread ? o->thread : "root");
 		own.output = name;
 	}
 	memset(&c, 0, sizeof c);
 	c.o = &own;
+	c.thread = (uint32_t)number;
 	status = image_open(&img, o->image, false);
 	if (status != TOOL_OK)
 		return status;

@@ -169,7 +169,7 @@ static int compare(struct diff *d)
 }
 
 /* Which two: the arguments, else the newest and the one kept before it. */
-static int generations_choose(const struct options *o, struct world *newest, const char **from, const char **to)
+static int generations_choose(const struct tool_options *o, struct world *newest, const char **from, const char **to)
 {
 	static char before[24];
 	const struct fmt_generation *list;
@@ -185,7 +185,7 @@ static int generations_choose(const struct options *o, struct world *newest, con
 	return TOOL_OK;
 }
 
-int cmd_diff(const struct options *o)
+int cmd_diff(const struct tool_options *o)
 {
 	struct diff d = { .json = o->json };
 	const char *from, *to;

@@ -19,7 +19,7 @@ struct dump {
 	struct pagertab pager;
 	const struct task *task;        /* NULL: the store, or an object */
 	uint64_t object;                /* page of client 0 */
-	const struct options *o;
+	const struct tool_options *o;
 	uint64_t address, bytes;
 };
 
@@ -88,6 +88,14 @@ static void piece_show(const struct dump *d, uint64_t address, const uint8_t *p,
 	}
 }
 
+static int nothing_there(const struct dump *d, uint64_t at)
+{
+	if (d->o->object)
+		return tool_fail(TOOL_NOT_FOUND, "no %s in generation %" PRIu64, d->o->object, d->w.mount.generation);
+	return tool_fail(TOOL_NOT_FOUND, "%s has nothing at 0x%" PRIx64 " in generation %" PRIu64,
+			 d->task ? d->task->name : "the root task", at, d->w.mount.generation);
+}
+
 static int dump(struct dump *d)
 {
 	uint8_t page[STORE_PAGE];
@@ -99,7 +107,7 @@ static int dump(struct dump *d)
 
 		status = page_get(d, at, page);
 		if (status == TOOL_NOT_FOUND)
-			return tool_fail(status, "nothing at 0x%" PRIx64 " in generation %" PRIu64, at, d->w.mount.generation);
+			return nothing_there(d, at);
 		if (status != TOOL_OK)
 			return status;
 		piece_show(d, at, page + in, n);
@@ -110,7 +118,7 @@ static int dump(struct dump *d)
 
 static int target_find(struct dump *d)
 {
-	const struct options *o = d->o;
+	const struct tool_options *o = d->o;
 
 	if (o->task) {
 		if (pagertab_open(&d->pager, &d->w) != TOOL_OK)
@@ -126,7 +134,7 @@ static int target_find(struct dump *d)
 
 static int arguments(struct dump *d)
 {
-	const struct options *o = d->o;
+	const struct tool_options *o = d->o;
 
 	if (!!o->task + !!o->object + o->store != 1)
 		return tool_fail(TOOL_USAGE, "dump: of what? one of --task T, --store, --object O");
@@ -135,10 +143,16 @@ static int arguments(struct dump *d)
 	d->bytes = o->object ? STORE_PAGE : DUMP_BYTES;
 	if (!o->argc && !o->object)
 		return tool_fail(TOOL_USAGE, "dump: which address?");
-	if ((o->argc > 0 && !number_parse(o->args[0], &d->address)) || (o->argc > 1 && !number_parse(o->args[1], &d->bytes)))
-		return tool_fail(TOOL_USAGE, "dump: not a number: %s", o->args[o->argc - 1]);
-	if (o->object && (d->address >= STORE_PAGE || d->bytes > STORE_PAGE - d->address))
-		d->bytes = d->address < STORE_PAGE ? STORE_PAGE - d->address : 0;
+	if (o->argc > 0 && !number_parse(o->args[0], &d->address))
+		return tool_fail(TOOL_USAGE, "dump: not an address: %s", o->args[0]);
+	if (o->argc > 1 && (!number_parse(o->args[1], &d->bytes) || !d->bytes))
+		return tool_fail(TOOL_USAGE, "dump: not a number of bytes: %s", o->args[1]);
+	if (o->json && o->binary)
+		return tool_fail(TOOL_USAGE, "dump: --json or --binary, not both");
+	if (o->object && d->address >= STORE_PAGE)
+		return tool_fail(TOOL_USAGE, "dump: %s has %u bytes, there is no byte 0x%" PRIx64, o->object, STORE_PAGE, d->address);
+	if (o->object && d->bytes > STORE_PAGE - d->address)
+		d->bytes = STORE_PAGE - d->address;
 	if (d->address + d->bytes < d->address)
 		return tool_fail(TOOL_USAGE, "dump: the range wraps around");
 	return TOOL_OK;
@@ -148,7 +162,7 @@ static int dump_all(struct dump *d)
 {
 	int status = target_find(d);
 
-	if (status == TOOL_OK && d->o->json && !d->o->binary) {
+	if (status == TOOL_OK && d->o->json) {
 		json_object(NULL);
 		json_number("generation", d->w.mount.generation);
 		json_hex("address", d->address);
@@ -163,7 +177,7 @@ static int dump_all(struct dump *d)
 	return status;
 }
 
-int cmd_dump(const struct options *o)
+int cmd_dump(const struct tool_options *o)
 {
 	struct dump d = { .o = o };
 	struct image img;

@@ -1,20 +1,22 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  * export: a generation, or what changed since another one that is kept, as a stream (stream.h).
  */
-#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "hash.h"
+#include "json.h"
+#include "output.h"
 #include "pair.h"
 #include "stream.h"
 #include "tool.h"
 
 struct export {
 	struct world  *w;
-	FILE          *f;
+	const struct tool_options *o;
+	struct output  out;
 	struct hash   *sum;
 	uint64_t       records;
 	bool           broken;          /* the stream could not be written */
@@ -23,7 +25,7 @@ struct export {
 static bool put(struct export *e, const void *data, size_t bytes)
 {
 	hash_add(e->sum, data, bytes);
-	if (fwrite(data, 1, bytes, e->f) == bytes)
+	if (fwrite(data, 1, bytes, e->out.f) == bytes)
 		return true;
 	e->broken = true;
 	return false;
@@ -90,6 +92,25 @@ static int header_make(struct world *w, struct world *base, struct stream_header
 	return status;
 }
 
+/* On the standard error if the stream is on the standard output. */
+static void export_say(const struct export *e, const struct stream_header *h)
+{
+	if (!e->o->json) {
+		tool_fail(0, "exported generation %" PRIu64 "%s: %" PRIu64 " records for %" PRIu64 " pages", h->generation,
+			  h->base ? " (incremental)" : "", e->records, h->pages);
+		return;
+	}
+	json_to(e->out.f == stdout ? stderr : stdout);
+	json_object(NULL);
+	json_number("generation", h->generation);
+	if (h->base)
+		json_number("since", h->base);
+	json_number("records", e->records);
+	json_number("pages", h->pages);
+	json_end();
+	json_to(stdout);
+}
+
 static int stream_write(struct export *e, struct world *base)
 {
 	struct stream_header h;
@@ -98,53 +119,68 @@ static int stream_write(struct export *e, struct world *base)
 
 	if (status != STORE_OK)
 		return world_fail(e->w, status, "reading the index");
-	if (fwrite(&h, 1, sizeof h, e->f) != sizeof h)
-		return tool_fail(TOOL_IO, "the stream cannot be written: %s", strerror(errno));
+	if (fwrite(&h, 1, sizeof h, e->out.f) != sizeof h)
+		return output_fail(&e->out);
 	status = base ? pair_walk(base, e->w, put_item, e) : put_all(e);
 	if (status != STORE_OK && !e->broken)
 		return world_fail(e->w, status, "reading a page");
 	end.vpn = e->records;
 	end.sum = hash_now(e->sum);
-	if (e->broken || !put(e, &end, sizeof end) || fflush(e->f))
-		return tool_fail(TOOL_IO, "the stream cannot be written: %s", strerror(errno));
-	tool_fail(0, "exported generation %" PRIu64 "%s: %" PRIu64 " records for %" PRIu64 " pages", h.generation,
-	     base ? " (incremental)" : "", e->records, h.pages);
+	if (e->broken || !put(e, &end, sizeof end) || fflush(e->out.f))
+		return output_fail(&e->out);
+	export_say(e, &h);
 	return TOOL_OK;
 }
 
-static int export_open(const struct options *o, struct export *e)
+static int stream_make(struct export *e, struct world *base)
 {
-	if (o->output && strcmp(o->output, "-"))
-		e->f = fopen(o->output, "wb");
-	else if (isatty(1))
+	bool file = e->o->output && strcmp(e->o->output, "-");
+	int status;
+
+	if (!file && isatty(1))
 		return tool_fail(TOOL_USAGE, "export: the stream is binary; give -o FILE or redirect the output");
-	else
-		e->f = stdout;
-	return e->f ? TOOL_OK : tool_fail(TOOL_IO, "%s: %s", o->output, strerror(errno));
+	e->out = (struct output){ .f = stdout, .name = "standard output" };
+	status = file ? output_open(&e->out, e->o->output, e->w->img) : TOOL_OK;
+	if (status == TOOL_OK) {
+		status = stream_write(e, base);
+		if (file)
+			status = output_close(&e->out, status);
+	}
+	return status;
 }
 
-static int export_from(const struct options *o, struct world *w)
+/* A step leads from an older generation to a newer one: that is what import checks. */
+static int base_open(const struct world *w, struct world *base, const char *which)
 {
-	struct export e = { .w = w, .sum = hash_begin() };
+	int status = world_open(base, w->img, which);
+
+	if (status != TOOL_OK || base->mount.generation < w->mount.generation)
+		return status;
+	status = tool_fail(TOOL_USAGE, "export: generation %" PRIu64 " (--since) is not older than generation %" PRIu64,
+			   base->mount.generation, w->mount.generation);
+	world_close(base);
+	return status;
+}
+
+static int export_from(const struct tool_options *o, struct world *w)
+{
+	struct export e = { .w = w, .o = o };
 	struct world base;
 	int status = w->mount.generation ? TOOL_OK : tool_fail(TOOL_NOT_FOUND, "%s: nothing was committed yet", o->image);
 
-	base.arena = NULL;
 	if (status == TOOL_OK && o->since)
-		status = world_open(&base, w->img, o->since);
-	if (status == TOOL_OK)
-		status = export_open(o, &e);
-	if (status == TOOL_OK)
-		status = stream_write(&e, o->since ? &base : NULL);
-	if (e.f && e.f != stdout && fclose(e.f) && status == TOOL_OK)
-		status = tool_fail(TOOL_IO, "%s: %s", o->output, strerror(errno));
+		status = base_open(w, &base, o->since);
+	if (status != TOOL_OK)
+		return status;
+	e.sum = hash_begin();
+	status = stream_make(&e, o->since ? &base : NULL);
 	hash_end(e.sum);
-	if (base.arena)
+	if (o->since)
 		world_close(&base);
 	return status;
 }
 
-int cmd_export(const struct options *o)
+int cmd_export(const struct tool_options *o)
 {
 	struct image img;
 	struct world w;

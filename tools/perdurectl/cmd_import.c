@@ -8,8 +8,10 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "hash.h"
+#include "json.h"
 #include "store_priv.h"
 #include "stream.h"
 #include "tool.h"
@@ -17,6 +19,7 @@
 
 struct import {
 	struct world  *w;
+	const struct tool_options *o;
 	FILE          *f;
 	const char    *name;            /* of the stream */
 	struct hash   *sum;
@@ -97,7 +100,9 @@ static int records_get(struct import *i)
 	}
 	if (r.vpn != i->records || r.sum != sum)
 		return tool_fail(TOOL_STREAM, "%s: the stream does not match the checksum at its end", i->name);
-	return TOOL_OK;
+	if (getc(i->f) != EOF)
+		return tool_fail(TOOL_STREAM, "%s: something follows the stream's end; one import takes one stream", i->name);
+	return ferror(i->f) ? tool_fail(TOOL_IO, "%s: %s", i->name, strerror(errno)) : TOOL_OK;
 }
 
 /* A full stream makes a store with the identity of the one it comes from. */
@@ -148,6 +153,22 @@ static int prepare_incremental(struct import *i)
 	return status;
 }
 
+static void import_say(const struct import *i)
+{
+	if (!i->o->json) {
+		printf("%s: generation %" PRIu64 ", %" PRIu64 " pages (%" PRIu64 " records)\n", i->w->img->name, i->h.generation,
+		       i->h.pages, i->records);
+		return;
+	}
+	json_object(NULL);
+	json_number("generation", i->h.generation);
+	if (i->h.base)
+		json_number("since", i->h.base);
+	json_number("records", i->records);
+	json_number("pages", i->h.pages);
+	json_end();
+}
+
 /* The generation keeps its number, and boots are counted on. */
 static int finish(struct import *i)
 {
@@ -171,14 +192,13 @@ static int finish(struct import *i)
 		status = store_sync(st, &op, store_commit(st, &op));
 	if (status != STORE_OK)
 		return world_fail(i->w, status, "commit");
-	printf("%s: generation %" PRIu64 ", %" PRIu64 " pages (%" PRIu64 " records)\n", i->w->img->name, i->h.generation,
-	       pages, i->records);
+	import_say(i);
 	return TOOL_OK;
 }
 
-static int import_into(struct import *i, bool force)
+static int import_into(struct import *i)
 {
-	int status = i->h.base ? prepare_incremental(i) : prepare_full(i, force);
+	int status = i->h.base ? prepare_incremental(i) : prepare_full(i, i->o->force);
 
 	if (status != TOOL_OK)
 		return status;
@@ -189,11 +209,11 @@ static int import_into(struct import *i, bool force)
 	return status;
 }
 
-int cmd_import(const struct options *o)
+int cmd_import(const struct tool_options *o)
 {
 	struct image img;
 	struct world w = { .img = &img };
-	struct import i = { .w = &w, .f = stdin, .name = "standard input" };
+	struct import i = { .w = &w, .o = o, .f = stdin, .name = "standard input" };
 	int status;
 
 	if (o->argc && strcmp(o->args[0], "-")) {
@@ -201,13 +221,15 @@ int cmd_import(const struct options *o)
 		i.f = fopen(i.name, "rb");
 		if (!i.f)
 			return tool_fail(TOOL_IO, "%s: %s", i.name, strerror(errno));
+	} else if (isatty(0)) {
+		return tool_fail(TOOL_USAGE, "import: which stream? give a FILE or redirect the input");
 	}
 	status = header_get(&i);
 	if (status == TOOL_OK)
 		status = image_open(&img, o->image, true);
 	if (status == TOOL_OK) {
 		i.sum = hash_begin();
-		status = import_into(&i, o->force);
+		status = import_into(&i);
 		hash_end(i.sum);
 		if (image_close(&img) != TOOL_OK)
 			status = TOOL_IO;

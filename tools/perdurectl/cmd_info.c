@@ -95,7 +95,7 @@ static void info_text(const struct world *w, const struct store_stats *s)
 		       w->record.root_space, w->record.store_pages, (double)w->record.clock_us / 1e6);
 }
 
-int cmd_info(const struct options *o)
+int cmd_info(const struct tool_options *o)
 {
 	struct image img;
 	struct world w;
@@ -156,7 +156,7 @@ static void generation_text(const struct fmt_generation *g, bool newest)
 	       g->flags & FMT_GEN_PINNED ? " (pinned)" : g->flags & FMT_GEN_SPARE ? " (spare)" : "");
 }
 
-int cmd_list(const struct options *o)
+int cmd_list(const struct tool_options *o)
 {
 	const struct fmt_generation *list;
 	struct image img;

@@ -16,7 +16,7 @@
 struct listing {
 	struct world    w;
 	struct pagertab pager;
-	const struct options *o;
+	const struct tool_options *o;
 	uint64_t threads;
 };
 
@@ -256,7 +256,7 @@ static int list(struct listing *l)
 	return status;
 }
 
-int cmd_ls(const struct options *o)
+int cmd_ls(const struct tool_options *o)
 {
 	struct listing l = { .o = o };
 	struct image img;

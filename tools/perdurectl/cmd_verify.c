@@ -175,6 +175,23 @@ static uint64_t check_boots(struct world *w, const struct verify *v)
 	return bad;
 }
 
+static uint64_t check_table(const struct world *w, const struct verify *v)
+{
+	static const char what[] = "the first copy is damaged, the one at the disk's end was used";
+
+	if (!w->img->gpt_backup)
+		return 0;
+	if (!v->json) {
+		printf("partition table: %s\n", what);
+		return 1;
+	}
+	json_object(NULL);
+	json_string("what", what);
+	json_string("part", "partition table");
+	json_end();
+	return 1;
+}
+
 static int verify_all(struct world *w, struct verify *v, uint64_t generation)
 {
 	const struct fmt_generation *list;
@@ -185,7 +202,7 @@ static int verify_all(struct world *w, struct verify *v, uint64_t generation)
 		json_object(NULL);
 		json_list("problems");
 	}
-	problems = check_slots(w, v) + check_boots(w, v);
+	problems = check_table(w, v) + check_slots(w, v) + check_boots(w, v);
 	for (unsigned i = 0; i < count; i++) {
 		if (generation && list[i].generation != generation)
 			continue;
@@ -203,7 +220,7 @@ static int verify_all(struct world *w, struct verify *v, uint64_t generation)
 	return problems ? TOOL_PROBLEM : TOOL_OK;
 }
 
-int cmd_verify(const struct options *o)
+int cmd_verify(const struct tool_options *o)
 {
 	struct verify v = { .json = o->json, .bar = isatty(2) };
 	struct image img;

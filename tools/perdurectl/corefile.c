@@ -134,7 +134,6 @@ bool corefile_end(struct corefile *c)
 	for (unsigned i = 0; i < c->range_count; i++)
 		end += c->ranges[i].end - c->ranges[i].start;
 	ok = fflush(c->f) == 0 && ftruncate(fileno(c->f), (off_t)end) == 0;
-	ok = fclose(c->f) == 0 && ok;
 	free(c->notes);
 	free(c->ranges);
 	return ok;

@@ -34,7 +34,7 @@ void corefile_thread(struct corefile *c, const struct tcb *tcb, uint32_t number,
 void corefile_range(struct corefile *c, uint64_t start, uint64_t end, uint32_t rights);
 bool corefile_begin(struct corefile *c);
 bool corefile_page(struct corefile *c, uint64_t address, const void *page);
-/* Makes the file as long as its ranges want it, and frees all. */
+/* Makes the file as long as its ranges want it, and frees all; closing it is the caller's. */
 bool corefile_end(struct corefile *c);
 
 #endif

@@ -108,8 +108,8 @@ static int size_find(struct image *img)
 
 	if (fstat(img->fd, &st))
 		return tool_fail(TOOL_IO, "%s: %s", img->name, strerror(errno));
-	if (S_ISDIR(st.st_mode))
-		return tool_fail(TOOL_IO, "%s: is a directory", img->name);
+	if (!S_ISREG(st.st_mode) && !S_ISBLK(st.st_mode))
+		return tool_fail(TOOL_IO, "%s: is neither a file nor a disk", img->name);
 	img->bytes = (uint64_t)st.st_size;
 	if (S_ISBLK(st.st_mode) && ioctl(img->fd, BLKGETSIZE64, &img->bytes))
 		return tool_fail(TOOL_IO, "%s: its size is not known: %s", img->name, strerror(errno));
@@ -149,7 +149,7 @@ int image_open(struct image *img, const char *name, bool write)
 	img->name = name;
 	img->writable = write;
 	img->tail = &img->head;
-	img->fd = open(name, (write ? O_RDWR : O_RDONLY) | O_CLOEXEC);
+	img->fd = open(name, (write ? O_RDWR : O_RDONLY) | O_CLOEXEC | O_NONBLOCK);  /* not to wait at a pipe */
 	if (img->fd < 0)
 		return tool_fail(TOOL_IO, "%s: %s", name, strerror(errno));
 	status = size_find(img);

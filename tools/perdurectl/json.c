@@ -4,45 +4,55 @@
 #include "json.h"
 
 #include <inttypes.h>
-#include <stdio.h>
 
 #define DEPTH   16
 
 static char closing[DEPTH];
 static unsigned depth;
 static bool comma;
+static FILE *to;                        /* NULL: the standard output */
+
+void json_to(FILE *f)
+{
+	to = f;
+}
+
+static FILE *out(void)
+{
+	return to ? to : stdout;
+}
 
 static void quote(const char *s)
 {
-	putchar('"');
+	putc('"', out());
 	for (; *s; s++) {
 		if (*s == '"' || *s == '\\')
-			printf("\\%c", *s);
+			fprintf(out(), "\\%c", *s);
 		else if ((unsigned char)*s < ' ' || (unsigned char)*s >= 0x7f)
-			printf("\\u%04x", (unsigned char)*s);
+			fprintf(out(), "\\u%04x", (unsigned char)*s);
 		else
-			putchar(*s);
+			putc(*s, out());
 	}
-	putchar('"');
+	putc('"', out());
 }
 
 static void begin(const char *key)
 {
 	if (comma)
-		putchar(',');
+		putc(',', out());
 	if (depth)
-		printf("\n%*s", (int)(2 * depth), "");
+		fprintf(out(), "\n%*s", (int)(2 * depth), "");
 	comma = true;
 	if (key) {
 		quote(key);
-		printf(": ");
+		fprintf(out(), ": ");
 	}
 }
 
 static void open_with(const char *key, char bracket, char end)
 {
 	begin(key);
-	putchar(bracket);
+	putc(bracket, out());
 	closing[depth++ % DEPTH] = end;
 	comma = false;
 }
@@ -60,34 +70,34 @@ void json_list(const char *key)
 void json_end(void)
 {
 	depth--;
-	printf("\n%*s%c", (int)(2 * depth), "", closing[depth % DEPTH]);
+	fprintf(out(), "\n%*s%c", (int)(2 * depth), "", closing[depth % DEPTH]);
 	comma = depth > 0;
 	if (!depth)
-		putchar('\n');
+		putc('\n', out());
 }
 
 void json_number(const char *key, uint64_t value)
 {
 	begin(key);
-	printf("%" PRIu64, value);
+	fprintf(out(), "%" PRIu64, value);
 }
 
 void json_signed(const char *key, int64_t value)
 {
 	begin(key);
-	printf("%" PRId64, value);
+	fprintf(out(), "%" PRId64, value);
 }
 
 void json_hex(const char *key, uint64_t value)
 {
 	begin(key);
-	printf("\"0x%" PRIx64 "\"", value);
+	fprintf(out(), "\"0x%" PRIx64 "\"", value);
 }
 
 void json_bool(const char *key, bool value)
 {
 	begin(key);
-	printf(value ? "true" : "false");
+	fprintf(out(), value ? "true" : "false");
 }
 
 void json_string(const char *key, const char *value)
@@ -96,5 +106,5 @@ void json_string(const char *key, const char *value)
 	if (value)
 		quote(value);
 	else
-		printf("null");
+		fprintf(out(), "null");
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause
- * Writes JSON to the standard output. Objects and lists nest; a key is NULL inside a list and at the top. Numbers above
+ * Writes JSON, to the standard output unless said otherwise. Objects and lists nest; a key is NULL inside a list and at the top. Numbers above
  * 2^53 lose digits in some readers, so ids, addresses and sums are strings in hexadecimal.
  */
 #ifndef JSON_H
@@ -7,7 +7,9 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <stdio.h>
 
+void json_to(FILE *f);          /* from now on */
 void json_object(const char *key);
 void json_list(const char *key);
 void json_end(void);            /* of the innermost object or list; after the last a newline follows */

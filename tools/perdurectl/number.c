@@ -3,18 +3,22 @@
  */
 #include "tool.h"
 
+#include <ctype.h>
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
 bool number_parse(const char *text, uint64_t *value)
 {
 	static const char units[] = "KMGT";
+	bool hex = text[0] == '0' && (text[1] == 'x' || text[1] == 'X');
 	char *end;
 	const char *unit;
 
-	if (*text < '0' || *text > '9')
+	if (hex ? !isxdigit((unsigned char)text[2]) : !isdigit((unsigned char)text[0]))
 		return false;
-	*value = strtoull(text, &end, 0);
+	errno = 0;
+	*value = strtoull(text, &end, hex ? 16 : 10);
 	unit = *end ? strchr(units, *end) : NULL;
 	if (unit && !end[1]) {
 		unsigned shift = 10 * (unsigned)(unit - units + 1);
@@ -24,5 +28,10 @@ bool number_parse(const char *text, uint64_t *value)
 		*value <<= shift;
 		end++;
 	}
-	return !*end;
+	return !*end && !errno;
+}
+
+bool number_plain(const char *text, uint64_t *value)
+{
+	return number_parse(text, value) && !strchr("KMGT", text[strlen(text) - 1]);
 }

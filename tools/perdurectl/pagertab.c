@@ -53,6 +53,15 @@ static void recent_forget(void)
 	memset(&recent, 0, sizeof recent);
 }
 
+/* It is printed: nothing but text may be in it. */
+static void name_mend(char name[TASK_NAME_MAX])
+{
+	name[TASK_NAME_MAX - 1] = 0;
+	for (; *name; name++)
+		if (*name < ' ' || *name > '~')
+			*name = '?';
+}
+
 int pagertab_open(struct pagertab *p, struct world *w)
 {
 	recent_forget();
@@ -69,7 +78,7 @@ int pagertab_open(struct pagertab *p, struct world *w)
 
 		if (world_bytes(w, at, t, sizeof *t) != STORE_OK || t->id % LIMIT_TASKS != i)
 			t->id = 0;
-		t->name[sizeof t->name - 1] = 0;
+		name_mend(t->name);
 	}
 	return TOOL_OK;
 }
@@ -93,7 +102,7 @@ const struct task *pagertab_find(const struct pagertab *p, const char *id_or_nam
 	const struct task *best = NULL;
 	uint64_t id;
 
-	if (number_parse(id_or_name, &id))
+	if (number_plain(id_or_name, &id))
 		return by_id(p, id);
 	for (uint32_t i = 0; i < LIMIT_TASKS; i++) {
 		const struct task *t = &p->tasks[i];
@@ -154,7 +163,8 @@ int pagertab_object(const struct pagertab *p, const struct region *r, struct obj
 
 	if (status != STORE_OK)
 		return world_fail(p->w, status, "the pager's record of a memory object");
-	if (!o->pages || r->source >= o->pages || (r->end - r->start) / STORE_PAGE > o->pages - r->source)
+	if (!o->pages || r->source >= o->pages || (r->end - r->start) / STORE_PAGE > o->pages - r->source ||
+	    (uint64_t)o->first + o->pages > p->w->record.store_pages)
 		return tool_fail(TOOL_DAMAGED, "the region at 0x%" PRIx64 " does not fit its object", r->start);
 	return TOOL_OK;
 }
@@ -242,6 +252,10 @@ int pagertab_page(const struct pagertab *p, const struct task *task, uint64_t ad
 
 /* ---- Looking for content ---- */
 
+#define LOOKS_MAX       100000u        /* at regions, in one search: mirrors of mirrors in circles are not followed for ever */
+
+static unsigned looks;
+
 /* Does a file fill one of these pages? */
 static bool filled(const struct object *o, uint64_t first, uint64_t end)
 {
@@ -280,7 +294,7 @@ static uint64_t space_next(const struct pagertab *p, const struct task *task, ui
 
 	if (pagertab_regions(p, task, &list, &count) != TOOL_OK)
 		return end;
-	for (unsigned i = 0; i < count && found == end; i++) {
+	for (unsigned i = 0; i < count && found == end && ++looks < LOOKS_MAX; i++) {
 		const struct region *r = &list[i];
 		uint64_t a = from > r->start ? from : r->start, e = end < r->end ? end : r->end, at = e;
 		const struct task *other = r->object ? NULL : by_id(p, r->mirrored);
@@ -301,5 +315,6 @@ static uint64_t space_next(const struct pagertab *p, const struct task *task, ui
 
 uint64_t pagertab_next(const struct pagertab *p, const struct task *task, uint64_t from, uint64_t end)
 {
+	looks = 0;
 	return space_next(p, task, from, end, 0);
 }

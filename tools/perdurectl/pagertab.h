@@ -37,7 +37,8 @@ struct task_page {
 int pagertab_page(const struct pagertab *p, const struct task *task, uint64_t address, struct task_page *page);
 
 /* The first address in [from, end) whose page has content of its own or of a file; end: none. from and end are page-aligned.
- * Quick over large regions nobody has touched. What cannot be read counts as content, for pagertab_page to say why. */
+ * Quick over large regions nobody has touched. What cannot be read counts as content, for pagertab_page to say why; what is only
+ * found through very many mirrors does not. */
 uint64_t pagertab_next(const struct pagertab *p, const struct task *task, uint64_t from, uint64_t end);
 
 /* The record of the object a region shows. TOOL_DAMAGED if the two do not fit. */

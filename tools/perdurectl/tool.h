@@ -24,7 +24,7 @@ enum tool_status {
 	TOOL_DAMAGED = 8,       /* what was asked for cannot be read: its block is damaged */
 };
 
-struct options {
+struct tool_options {
 	const char *command, *image;
 	char      **args;               /* after the image */
 	int         argc;
@@ -36,25 +36,30 @@ struct options {
 	bool        store;              /* the root task's store */
 };
 
+/* The whole of perdurectl: parses the words and runs the subcommand. */
+int tool_main(int argc, char **argv);
+
 /* Print "perdurectl: ..." on the standard error and return the status. */
 int tool_fail(int status, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
-/* A number in decimal, or hexadecimal with 0x; sizes may end in K, M, G, T. False: it is none. */
+/* A number in decimal, or hexadecimal with 0x; sizes may end in K, M, G, T. False: it is none, or too large. */
 bool number_parse(const char *text, uint64_t *value);
+/* The number of a generation or a task: without a unit, so that 4K may be a name. False: it is none. */
+bool number_plain(const char *text, uint64_t *value);
 
-int cmd_info(const struct options *o);
-int cmd_list(const struct options *o);
-int cmd_verify(const struct options *o);
-int cmd_ls(const struct options *o);
-int cmd_dump(const struct options *o);
-int cmd_core(const struct options *o);
-int cmd_diff(const struct options *o);
-int cmd_rollback(const struct options *o);
-int cmd_prune(const struct options *o);
-int cmd_name(const struct options *o);
-int cmd_drop(const struct options *o);
-int cmd_mkfs(const struct options *o);
-int cmd_export(const struct options *o);
-int cmd_import(const struct options *o);
+int cmd_info(const struct tool_options *o);
+int cmd_list(const struct tool_options *o);
+int cmd_verify(const struct tool_options *o);
+int cmd_ls(const struct tool_options *o);
+int cmd_dump(const struct tool_options *o);
+int cmd_core(const struct tool_options *o);
+int cmd_diff(const struct tool_options *o);
+int cmd_rollback(const struct tool_options *o);
+int cmd_prune(const struct tool_options *o);
+int cmd_name(const struct tool_options *o);
+int cmd_drop(const struct tool_options *o);
+int cmd_mkfs(const struct tool_options *o);
+int cmd_export(const struct tool_options *o);
+int cmd_import(const struct tool_options *o);
 
 #endif

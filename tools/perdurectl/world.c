@@ -66,7 +66,7 @@ static int mount(struct world *w, const char *which)
 {
 	uint64_t number = 0;
 
-	if (which && !number_parse(which, &number))
+	if (which && !number_plain(which, &number))
 		return store_mount_named(w->st, which, &w->mount);
 	return which && !number ? STORE_NO_GENERATION : store_mount(w->st, number, &w->mount);
 }
@@ -127,7 +127,7 @@ int world_find(struct world *w, const char *which, uint64_t *generation)
 	unsigned count = world_kept(w, &list);
 	uint64_t number;
 
-	if (!number_parse(which, &number))
+	if (!number_plain(which, &number))
 		number = 0;
 	for (unsigned i = 0; i < count; i++) {
 		if (number ? list[i].generation != number : strncmp(list[i].name, which, sizeof list[i].name) || !*which)
