@@ -7,6 +7,7 @@
 
 #include "chaos.h"
 #include "commit.h"
+#include "discard.h"
 #include "io.h"
 #include "log.h"
 #include "objcheck.h"
@@ -582,12 +583,14 @@ static bool protect(pfn_t f)
 	return fc_now(L4_FC_PROTECT, f, how) == L4_FC_OK;
 }
 
+/* Not what stands where something was discarded since the last snapshot: the next commit begins by removing that range, and what
+ * the store has got before would go with it. */
 static bool write_early(struct store *st, pfn_t f)
 {
 	struct page *p = page_of(f);
 	uint16_t b;
 
-	if (p->buf || p->flags & (PG_LOADING | PG_POSTPONED | PG_DEAD | PG_DOOMED) || written_lately(f))
+	if (p->buf || p->flags & (PG_LOADING | PG_POSTPONED | PG_DEAD | PG_DOOMED) || written_lately(f) || discard_hides(p->key))
 		return false;
 	b = buffer_get(false);
 	if (!b)

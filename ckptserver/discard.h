@@ -3,7 +3,7 @@
  *
  * Pages in memory are given up one by one. For those on disk the range is remembered until the next snapshot, and
  * belongs to it: its commit begins by removing the ranges that were remembered before. Until then a page that is
- * read anew within such a range is zero, whatever the disk still holds.
+ * read anew within such a range is zero, whatever the disk still holds, and what is written there stays in memory.
  */
 #ifndef CKPT_DISCARD_H
 #define CKPT_DISCARD_H

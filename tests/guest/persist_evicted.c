@@ -5,7 +5,7 @@
  * fault, a message, a cancellation reach it, and a server that has answered one client and finds the next one absent has
  * answered once. What a thread has been told, or has begun, and could not do yet, it does after a recovery: an abort, a send whose
  * receiver was paged out. A map item into a space that has not run since the snapshot leaves that space's older pages protected; a
- * page discarded while it belongs to a snapshot is in that snapshot. Guards eviction, the check phase of IPC, activation,
+ * page discarded while it belongs to a snapshot is in that snapshot, and what is written where something was discarded stays. Guards eviction, the check phase of IPC, activation,
  * epochs of page tables, discarding.
  *
  * Paging out is done by touching more memory than there are frames, and proved by the pages that are read back.
@@ -549,6 +549,47 @@ static void discard_check(void)
 		expect_pages(attempt - 1, stage == 2);
 }
 
+/* ---- Written anew where something was discarded -------------------------------------------------------------------- */
+
+#define ANEW    64
+
+static volatile word *anew;
+
+static word anew_wrong(void)
+{
+	word i, bad = 0;
+
+	for (i = 0; i < ANEW; i++)
+		bad += anew[i * 512] != 500 + i || anew[i * 512 + 511] != 0;
+	return bad;
+}
+
+/* The next checkpoint removes what was discarded. Until then what was written since must not be taken for it: not when it is
+ * written early and paged out, and not by that checkpoint. */
+static void anew_check(void)
+{
+	word i, early, end;
+
+	EXPECT_EQ(L4_SetCheckpointInterval(0, 0), L4_CKPT_OK);
+	anew = test_pages(ANEW);
+	for (i = 0; i < ANEW; i++)
+		anew[i * 512] = anew[i * 512 + 511] = 1;
+	EXPECT(test_checkpoint() != 0);
+	while (L4_DiscardStore((word)anew, ANEW * 4096) == L4_CKPT_BUSY)
+		test_sleep_us(1 * MS);
+	for (i = 0; i < ANEW; i++)
+		anew[i * 512] = 500 + i;
+	/* The disk has nothing else to do. */
+	early = stat().early;
+	end = test_now_us() + 4000 * MS;
+	while (stat().early < early + ANEW && test_now_us() < end)
+		test_sleep_us(20 * MS);
+	page_out();
+	EXPECT_EQ(anew_wrong(), 0);
+	recover_here("[test] kill 5");
+	EXPECT_EQ(anew_wrong(), 0);
+}
+
 const struct test tests[] = {
 	{ .name = "a map item into a space that has not run since the snapshot", .setup = map_setup, .run = map_check },
 	{ .name = "deadline of a thread that is paged out", .run = deadline_check },
@@ -558,5 +599,6 @@ const struct test tests[] = {
 	{ .name = "an abort that was not noticed yet", .run = abort_check },
 	{ .name = "a send that waits for its receiver's objects", .run = send_check },
 	{ .name = "a page discarded while it belongs to a snapshot is in it", .run = discard_check },
+	{ .name = "a page written anew where one was discarded", .run = anew_check },
 	{ 0 }
 };

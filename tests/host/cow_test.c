@@ -18,6 +18,7 @@
 #include "ckptserver/chaos.h"
 #include "ckptserver/commit.h"
 #include "ckptserver/cow.h"
+#include "ckptserver/discard.h"
 #include "ckptserver/log.h"
 #include "ckptserver/room.h"
 #include "ckptserver/server.h"
@@ -87,6 +88,8 @@ void server_crash(const char *fmt, ...)
 bool chaos_roll(enum chaos_event e) { return e == CHAOS_NO_BUFFER && random() % 8 == 0; }
 bool commit_persistent(void) { return true; }
 bool volatile_page(uint64_t key) { return KEY_VPN(key) >= VOLATILE; }
+static unsigned hidden = PAGES;                 /* page that lies in a range discarded since the last snapshot */
+bool discard_hides(uint64_t key) { return KEY_VPN(key) == hidden; }
 void room_dirty(void) { }
 bool room_short(uint64_t key) { (void)key; return !always_enough && random() % 8 == 0; }
 uint64_t room_unpromised(void) { return 0; }
@@ -362,6 +365,32 @@ static void hot_pages_cool_down(void **state)
 	assert_int_equal(disk[1], now[1]);
 }
 
+/* The next commit removes what the store has of the range, so nothing of it may be given to the store before. */
+static void hidden_pages_are_not_written_early(void **state)
+{
+	pfn_t f;
+
+	(void)state;
+	always_enough = true;
+	snapshot();
+	finish();
+	hidden = 2;
+	for (unsigned v = 0; v < 4; v++)
+		write_page(v);
+	for (int i = 0; i < 400; i++) {
+		cow_clean_unit(NULL);
+		complete_one();
+	}
+	f = page_find(KEY(CLIENT, hidden));
+	assert_int_equal(page_of(f)->epoch, epoch_now);
+	assert_int_equal(page_of(page_find(KEY(CLIENT, 1)))->epoch, 0);
+	snapshot();
+	finish();
+	assert_int_equal(page_of(f)->epoch, 0);
+	hidden = PAGES;
+	always_enough = false;
+}
+
 static void no_frame_is_lost(void **state)
 {
 	uint64_t before;
@@ -462,7 +491,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(snapshot_is_a_cut), cmocka_unit_test(failures_change_nothing), cmocka_unit_test(abandoned),
-		cmocka_unit_test(the_proof_bites), cmocka_unit_test(hot_pages_cool_down), cmocka_unit_test(no_frame_is_lost),
+		cmocka_unit_test(the_proof_bites), cmocka_unit_test(hot_pages_cool_down), cmocka_unit_test(hidden_pages_are_not_written_early),
+		cmocka_unit_test(no_frame_is_lost),
 	};
 
 	return cmocka_run_group_tests_name("cow", tests, set_up, NULL);

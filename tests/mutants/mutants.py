@@ -126,6 +126,8 @@ MUTANTS = [
            [("if (!b) return NO_BUFFER; copy_out(f, b); fifo_put(&copied, b);",
              "if (!b) { list_remove(f); cow.snap--; make_dirty(f); return TAKEN; } copy_out(f, b); fifo_put(&copied, b);")],
            ["host/cow_test"]),
+    Mutant("written early into a range that is to be removed", "ckptserver/cow.c",
+           [("|| written_lately(f) || discard_hides(p->key))", "|| written_lately(f))")], ["host/cow_test"]),
     Mutant("discarded page of the snapshot freed", "ckptserver/cow.c",
            [("if (is_snap(p)) { p->flags |= PG_DOOMED; return; }",
              "if (is_snap(p)) { list_remove(f); cow.snap--; page_drop(f); return; }")], ["host/cow_test"]),
