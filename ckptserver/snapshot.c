@@ -164,7 +164,10 @@ void snapshot_take(uint64_t entry)
 	travel_snapshot();
 	commit_snapshot(entry);
 	s.wanted = false;
+	/* One that was asked for comes in addition, and does not put off the next. */
 	s.next_tsc += time_ticks(options.interval_us);
+	if (s.next_tsc > entry + time_ticks(options.interval_us))
+		s.next_tsc = entry + time_ticks(options.interval_us);
 	s.wake = true;
 	ns = time_ns(rdtsc() - entry);
 	snapshot_count.last_ns = ns;

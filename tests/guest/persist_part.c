@@ -253,11 +253,40 @@ static void drop_check(void)
 	EXPECT_GE(n, 1);
 }
 
+/* ---- The interval ------------------------------------------------------------------------------------------------- */
+
+#define INTERVAL_US     1000000UL
+#define SAVES           40
+
+/* Checkpoints that programs ask for come in addition: they do not put off the next one that nobody asks for. */
+static void interval_check(void)
+{
+	unsigned long before = 0, last = 0;
+	struct L4_CkptStat stat;
+	word began;
+
+	changed = test_pages(1);
+	EXPECT_EQ(L4_SetCheckpointInterval(INTERVAL_US, &before), L4_CKPT_OK);
+	for (word i = 0; i < SAVES; i++) {
+		changed[0]++;
+		last = test_checkpoint();
+	}
+	began = test_now_us();
+	do {
+		changed[0]++;
+		test_sleep_us(10000);
+		REQUIRE_EQ(L4_CheckpointInfo(&stat), L4_CKPT_OK);
+	} while (stat.generation == last && test_now_us() - began < SAVES / 2 * INTERVAL_US);
+	EXPECT_LE(test_now_us() - began, 5 * INTERVAL_US);
+	EXPECT_EQ(L4_SetCheckpointInterval(before, 0), L4_CKPT_OK);
+}
+
 const struct test tests[] = {
 	{ .name = "commit and wait", .setup = commit_setup, .run = commit_check },
 	{ .name = "volatile ranges are zero after a recovery", .setup = volatile_setup, .run = volatile_check },
 	{ .name = "an order to save, and waiting for it", .setup = order_setup, .run = order_check },
 	{ .name = "generations: list, name, diff", .setup = generations_setup, .run = generations_check },
 	{ .name = "generations: drop, keep", .run = drop_check },
+	{ .name = "the interval goes on when programs save", .run = interval_check },
 	{ 0 }
 };
