@@ -192,7 +192,8 @@ static void enter_receive(struct thread *t)
 /* t's message has been taken. Afterwards it is ready, or receive-pending. */
 static void send_done(struct thread *t)
 {
-	t->tcb->progress = 0;
+	if (!(t->tte->kind & IPC_NESTED))       /* a map item goes on behind the page that was missing */
+		t->tcb->progress = 0;
 	if (kind_of(t) == IPC_NORMAL && t->tcb->ipc_fromspec == L4_NILTHREAD) {
 		t->utcb->mr[0] = 0;
 		finish(t);

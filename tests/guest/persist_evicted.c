@@ -5,7 +5,8 @@
  * fault, a message, a cancellation reach it, and a server that has answered one client and finds the next one absent has
  * answered once. What a thread has been told, or has begun, and could not do yet, it does after a recovery: an abort, a send whose
  * receiver was paged out. A map item into a space that has not run since the snapshot leaves that space's older pages protected; a
- * page discarded while it belongs to a snapshot is in that snapshot, and what is written where something was discarded stays. Guards eviction, the check phase of IPC, activation,
+ * page discarded while it belongs to a snapshot is in that snapshot, and what is written where something was discarded stays. A map
+ * item larger than memory arrives. Guards eviction, the check phase of IPC, activation,
  * epochs of page tables, discarding.
  *
  * Paging out is done by touching more memory than there are frames, and proved by the pages that are read back.
@@ -590,6 +591,70 @@ static void anew_check(void)
 	EXPECT_EQ(anew_wrong(), 0);
 }
 
+/* ---- A map item larger than memory ----------------------------------------------------------------------------------- */
+
+#define LARGE_BITS      22
+#define LARGE           (1UL << (LARGE_BITS - 12))
+#define LARGE_US        (60000 * MS)
+
+static volatile word *large, large_wrong, large_sent, large_got;
+
+static void large_receive(void *arg)
+{
+	L4_ThreadId_t from;
+
+	(void)arg;
+	L4_LoadBR(0, L4_CompleteAddressSpace.raw);
+	EXPECT_IPC_OK(L4_Wait(&from));
+	for (word i = 0; i < LARGE; i++)
+		large_wrong += large[i * 512] != 900 + i;
+	large_got = 1;
+}
+
+static void large_send(void *arg)
+{
+	L4_ThreadId_t to = { .raw = (word)arg };
+	L4_Msg_t msg;
+
+	L4_MsgClear(&msg);
+	L4_MsgAppendMapItem(&msg, L4_MapItem(L4_FpageAddRights(L4_FpageLog2((word)large, LARGE_BITS), L4_FullyAccessible),
+	                                     (word)large));
+	L4_MsgLoad(&msg);
+	EXPECT_IPC_OK(L4_Send(to));
+	large_sent = 1;
+}
+
+static void wait_patiently(volatile word *flag)
+{
+	word end = test_now_us() + LARGE_US;
+
+	while (!*flag && test_now_us() < end)
+		test_sleep_us(5 * MS);
+	EXPECT_EQ(*flag, 1);
+}
+
+/* Its pages are brought one after the other, and the first have gone again when the last one comes: the sender gets on all
+ * the same. */
+static void large_check(void)
+{
+	L4_ThreadId_t to = test_space(), tid;
+	word i;
+
+	large = (word *)(((word)test_pages(2 * LARGE) + LARGE * 4096 - 1) & ~(LARGE * 4096 - 1));
+	EXPECT(LARGE > stat().frames);
+	for (i = 0; i < LARGE; i++)
+		large[i * 512] = 900 + i;
+	page_out();
+	test_space_start(to, large_receive, 0);
+	test_wait_state(to, L4_SCHEDRESULT_WAITING);
+	tid = test_thread(large_send, (void *)to.raw);
+	wait_patiently(&large_sent);
+	wait_patiently(&large_got);
+	EXPECT_EQ(large_wrong, 0);
+	test_delete(tid);
+	test_delete(to);
+}
+
 const struct test tests[] = {
 	{ .name = "a map item into a space that has not run since the snapshot", .setup = map_setup, .run = map_check },
 	{ .name = "deadline of a thread that is paged out", .run = deadline_check },
@@ -600,5 +665,6 @@ const struct test tests[] = {
 	{ .name = "a send that waits for its receiver's objects", .run = send_check },
 	{ .name = "a page discarded while it belongs to a snapshot is in it", .run = discard_check },
 	{ .name = "a page written anew where one was discarded", .run = anew_check },
+	{ .name = "a map item larger than memory", .run = large_check },
 	{ 0 }
 };
