@@ -121,6 +121,7 @@ bool commit_hopeless(void)
 void commit_snapshot(uint64_t tsc)
 {
 	c.start_tsc = tsc;
+	c.record = record;                      /* what is declared from now on is of the next one */
 	c.state = BEGIN;
 	discard_snapshot();
 }
@@ -381,9 +382,8 @@ static bool unit_begin(void)
 {
 	int status;
 
-	record.clock_us = L4_SystemClock().raw;
-	record.wall_s = wall_seconds(record.clock_us);
-	c.record = record;
+	c.record.clock_us = L4_SystemClock().raw;
+	c.record.wall_s = wall_seconds(c.record.clock_us);
 	status = store_begin(c.st, (const uint8_t *)&c.record);
 	if (status != STORE_OK) {
 		fail("begin", status, (struct where){ 0 });

@@ -122,16 +122,16 @@ static bool is_snap(const struct page *p)
 	return p->epoch && p->epoch != epoch_now;
 }
 
-/* A volatile page is in no checkpoint: a snapshot passes it by. */
+/* A volatile page is in no checkpoint: a snapshot passes it by. p is SNAP. */
 static bool passed_by(const struct page *p)
 {
-	return !(p->flags & (PG_DEAD | PG_DOOMED)) && volatile_page(p->key);
+	return !(p->flags & (PG_DEAD | PG_DOOMED)) && volatile_in_snapshot(p->key);
 }
 
 /* SNAP -> DIRTY of a page that need not be saved. */
 static void pass_by(pfn_t f)
 {
-	statehash_passed(f);
+	statehash_new(f);
 	list_remove(f);
 	cow.snap--;
 	make_dirty(f);

@@ -21,6 +21,7 @@
 #include "server.h"
 #include "statehash.h"
 #include "travel.h"
+#include "volatile.h"
 #include "writer.h"
 
 #define TICK_US         20000ul         /* while something is to be tried again */
@@ -159,6 +160,7 @@ void snapshot_take(uint64_t entry)
 		return;
 	}
 	cow_snapshot();
+	volatile_snapshot();
 	statehash_snapshot(epoch_now - 1, cow.snap);
 	snapshot_count.taken++;
 	travel_snapshot();

@@ -112,20 +112,13 @@ void statehash_copied(pfn_t f, const void *copy, bool of_snapshot)
 	if (of_snapshot && !given_up) {
 		bool expected = k->key == p->key && k->snapshot == current;
 
-		if (!expected && !volatile_page(p->key))
+		if (!expected && !volatile_in_snapshot(p->key))
 			wrong(p->key, "was not dirty in the pause, and is saved");
 		if (expected && sum_of(copy) != k->sum)
 			wrong(p->key, "has changed since the snapshot");
 		left -= expected;
 	}
 	know(f, copy, 0);
-}
-
-void statehash_passed(pfn_t f)
-{
-	if (!given_up && known[f].snapshot == current && known[f].key == page_of(f)->key)
-		left--;                         /* its range has become volatile since */
-	statehash_new(f);
 }
 
 void statehash_new(pfn_t f)

@@ -20,7 +20,7 @@
 #if DEBUG
 /* Memory for a hash per frame; after pages_init. False: not enough. */
 bool statehash_init(void);
-/* The frame was given to a page. */
+/* The frame was given to a page, or the snapshot does without its page, which is volatile: nothing is known of its content. */
 void statehash_new(pfn_t f);
 /* The page's content was read from the store, or is zero and so is the store's. */
 void statehash_loaded(pfn_t f, const void *content);
@@ -32,8 +32,7 @@ void statehash_recovered(struct store *st);
 void statehash_snapshot(uint32_t dirty, uint64_t count);
 /* The page is about to become CLEAN: `copy` is what goes to the disk, NULL: a hole. of_snapshot: it is SNAP, not written early. */
 void statehash_copied(pfn_t f, const void *copy, bool of_snapshot);
-/* The snapshot does without the page (it is volatile), or without all of them (it was given up). */
-void statehash_passed(pfn_t f);
+/* The snapshot was given up. */
 void statehash_abandoned(void);
 /* Every page of the snapshot is on the disk. */
 void statehash_saved(void);
@@ -47,7 +46,6 @@ static inline void statehash_new(pfn_t f) { (void)f; }
 static inline void statehash_loaded(pfn_t f, const void *content) { (void)f, (void)content; }
 static inline void statehash_snapshot(uint32_t dirty, uint64_t count) { (void)dirty, (void)count; }
 static inline void statehash_copied(pfn_t f, const void *copy, bool of_snapshot) { (void)f, (void)copy, (void)of_snapshot; }
-static inline void statehash_passed(pfn_t f) { (void)f; }
 static inline void statehash_abandoned(void) { }
 static inline void statehash_saved(void) { }
 static inline void statehash_dropped(pfn_t f) { (void)f; }

@@ -15,14 +15,33 @@ static bool inside(const struct record_range *r, uint64_t vpn)
 	return vpn - r->first < r->pages;
 }
 
-bool volatile_page(uint64_t key)
+static unsigned in_snapshot;            /* ranges that there were at the last snapshot: none ever goes */
+
+/* Is the page in one of the first n ranges? */
+static bool in_ranges(uint64_t key, unsigned n)
 {
 	if (!record.volatile_range[0].pages || KEY_CLIENT(key) != record.root_space)
 		return false;
-	for (unsigned i = 0; i < RECORD_RANGES; i++)
+	for (unsigned i = 0; i < n; i++)
 		if (inside(&record.volatile_range[i], KEY_VPN(key)))
 			return true;
 	return false;
+}
+
+bool volatile_page(uint64_t key)
+{
+	return in_ranges(key, RECORD_RANGES);
+}
+
+bool volatile_in_snapshot(uint64_t key)
+{
+	return in_ranges(key, in_snapshot);
+}
+
+void volatile_snapshot(void)
+{
+	while (in_snapshot < RECORD_RANGES && record.volatile_range[in_snapshot].pages)
+		in_snapshot++;
 }
 
 void volatile_recovered(void)

@@ -21,5 +21,9 @@ void volatile_recovered(void);
 
 /* Is this page in such a range? */
 bool volatile_page(uint64_t key);
+/* Was it in one when the last snapshot was taken? What has been declared since is in that snapshot like any other page. */
+bool volatile_in_snapshot(uint64_t key);
+/* A snapshot. In constant time. */
+void volatile_snapshot(void);
 
 #endif

@@ -4,10 +4,9 @@
  * Property: a thread whose TCB and UTCB are paged out loses nothing by it: its deadline passes in time, an answer to its page
  * fault, a message, a cancellation reach it, and a server that has answered one client and finds the next one absent has
  * answered once. What a thread has been told, or has begun, and could not do yet, it does after a recovery: an abort, a send whose
- * receiver was paged out. A map item into a space that has not run since the snapshot leaves that space's older pages protected; a
- * page discarded while it belongs to a snapshot is in that snapshot, and what is written where something was discarded stays. A map
- * item larger than memory arrives. Guards eviction, the check phase of IPC, activation,
- * epochs of page tables, discarding.
+ * receiver was paged out. A map item into a space that has not run since the snapshot leaves that space's older pages protected;
+ * what is written where something was discarded stays. A map item larger than memory arrives. Guards eviction, the check phase of
+ * IPC, activation, epochs of page tables, discarding.
  *
  * Paging out is done by touching more memory than there are frames, and proved by the pages that are read back.
  */
@@ -475,81 +474,6 @@ static void map_check(void)
 		EXPECT_EQ(new_page[i * 512], 7 * (i + 1));
 }
 
-/* ---- Discarding what belongs to a snapshot ------------------------------------------------------------------------ */
-
-#define DISCARDED       64
-#define TRIES           20
-
-static volatile word *given_up;
-static volatile word saving, saved, stage;      /* of the discard: 0 before, 1 called, 2 done */
-
-static void saver(void *arg)
-{
-	(void)arg;
-	saving = 1;
-	(void)test_checkpoint();
-	saved = 1;
-}
-
-static word content(word attempt, word i)
-{
-	return attempt << 32 | (i + 1);
-}
-
-/* All of it as it was, or all zero. */
-static void expect_pages(word attempt, int zero)
-{
-	word i, bad = 0;
-
-	for (i = 0; i < DISCARDED * 512; i++)
-		bad += given_up[i] != (zero ? 0 : content(attempt, i));
-	EXPECT_EQ(bad, 0);
-}
-
-/* True: another boot, which began with the checkpoint that was being taken. */
-static int discard_once(word attempt, word boot)
-{
-	L4_ThreadId_t tid;
-	word i, in_time, end = test_now_us() + 2000 * MS, old;
-
-	for (i = 0; i < DISCARDED * 512; i++)
-		given_up[i] = content(attempt, i);
-	saving = saved = stage = 0;
-	tid = test_thread(saver, 0);
-	/* Its request has been taken: the snapshot is the next thing that happens. */
-	while (!saved && (!saving || (L4_Schedule(tid, ~0UL, ~0UL, ~0UL, ~0UL, &old) & 0xff) != L4_SCHEDRESULT_WAITING) &&
-	       test_now_us() < end)
-		L4_ThreadSwitch(tid);
-	if (test_boot() != boot)
-		return 1;
-	stage = 1;
-	(void)L4_DiscardStore((word)given_up, DISCARDED * 4096);
-	stage = 2;
-	in_time = !saved;
-	if (test_boot() != boot)
-		return 1;
-	expect_pages(attempt, 1);
-	test_wait_flag(&saved, 1);
-	test_delete(tid);
-	if (in_time)
-		test_wait_boot("[test] kill 4", boot);
-	return test_boot() != boot;
-}
-
-static void discard_check(void)
-{
-	word boot = test_boot(), attempt;
-	int again = 0;
-
-	given_up = test_pages(DISCARDED);
-	EXPECT_EQ(L4_SetCheckpointInterval(0, 0), L4_CKPT_OK);
-	for (attempt = 1; attempt <= TRIES && !again; attempt++)
-		again = discard_once(attempt, boot);
-	EXPECT(again);
-	if (stage != 1)
-		expect_pages(attempt - 1, stage == 2);
-}
-
 /* ---- Written anew where something was discarded -------------------------------------------------------------------- */
 
 #define ANEW    64
@@ -587,7 +511,7 @@ static void anew_check(void)
 		test_sleep_us(20 * MS);
 	page_out();
 	EXPECT_EQ(anew_wrong(), 0);
-	recover_here("[test] kill 5");
+	recover_here("[test] kill 4");
 	EXPECT_EQ(anew_wrong(), 0);
 }
 
@@ -663,7 +587,6 @@ const struct test tests[] = {
 	{ .name = "cancelling threads that are paged out", .run = cancel_check },
 	{ .name = "an abort that was not noticed yet", .run = abort_check },
 	{ .name = "a send that waits for its receiver's objects", .run = send_check },
-	{ .name = "a page discarded while it belongs to a snapshot is in it", .run = discard_check },
 	{ .name = "a page written anew where one was discarded", .run = anew_check },
 	{ .name = "a map item larger than memory", .run = large_check },
 	{ 0 }

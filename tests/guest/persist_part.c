@@ -253,6 +253,118 @@ static void drop_check(void)
 	EXPECT_GE(n, 1);
 }
 
+/* ---- Discarding what belongs to a snapshot, or declaring it volatile ----------------------------------------------- */
+
+#define GIVEN           64
+#define TRIES           8               /* volatile ranges are for good, and there are 12 in all */
+#define EARLIER         100             /* added to the number of an attempt: content of the checkpoint before, … */
+#define LATER           200             /* … and what is written afterwards */
+#define TRY_US          2000000UL
+
+static volatile word *given_up;
+static volatile word saved, stage;      /* of giving up: 0 before, 1 called, 2 done */
+
+static void saver(void *arg)
+{
+	(void)arg;
+	(void)test_checkpoint();
+	saved = 1;
+}
+
+static word content(word attempt, word i)
+{
+	return attempt << 32 | (i + 1);
+}
+
+static void write_pages(word attempt)
+{
+	for (word i = 0; i < GIVEN * WORDS; i++)
+		given_up[i] = content(attempt, i);
+}
+
+/* All of it as it was written, or all zero. */
+static void expect_pages(word attempt, int zero)
+{
+	word i, bad = 0;
+
+	for (i = 0; i < GIVEN * WORDS; i++)
+		bad += given_up[i] != (zero ? 0 : content(attempt, i));
+	EXPECT_EQ(bad, 0);
+}
+
+/* True: a snapshot was taken of the pages that were just written, and is being saved. */
+static int wait_snapshot(word before)
+{
+	word end = test_now_us() + TRY_US;
+	struct L4_CkptStat stat;
+
+	do {
+		test_sleep_us(50);      /* the saver is less urgent */
+		REQUIRE_EQ(L4_CheckpointInfo(&stat), L4_CKPT_OK);
+	} while (!saved && stat.frames_dirty >= GIVEN && test_now_us() < end);
+	return !saved && stat.frames_dirty < GIVEN && stat.early == before;
+}
+
+/* True: another boot, which began with the checkpoint that was being taken. */
+static int give_up_once(word attempt, word boot, int declare)
+{
+	struct L4_CkptStat stat;
+	L4_ThreadId_t tid;
+	int in_time;
+
+	given_up = test_pages(GIVEN);
+	write_pages(attempt + EARLIER);
+	EXPECT(test_checkpoint() != 0);
+	write_pages(attempt);
+	saved = stage = 0;
+	REQUIRE_EQ(L4_CheckpointInfo(&stat), L4_CKPT_OK);
+	tid = test_thread(saver, 0);
+	in_time = wait_snapshot(stat.early);
+	if (test_boot() != boot)
+		return 1;
+	stage = 1;
+	if (declare) {
+		EXPECT_EQ(L4_VolatileStore((word)given_up, GIVEN * PAGE), L4_CKPT_OK);
+		write_pages(attempt + LATER);
+	} else {
+		(void)L4_DiscardStore((word)given_up, GIVEN * PAGE);
+	}
+	stage = 2;
+	in_time &= !saved;
+	if (test_boot() != boot)
+		return 1;
+	expect_pages(attempt + LATER, !declare);
+	test_wait_flag(&saved, 1);
+	test_delete(tid);
+	if (in_time)
+		test_wait_boot(declare ? "[test] kill 3" : "[test] kill 2", boot);
+	return test_boot() != boot;
+}
+
+/* The checkpoint is of an instant at which the pages were like any others. */
+static void give_up(int declare)
+{
+	word boot = test_boot(), attempt;
+	int again = 0;
+
+	EXPECT_EQ(L4_SetCheckpointInterval(0, 0), L4_CKPT_OK);
+	for (attempt = 1; attempt <= TRIES && !again; attempt++)
+		again = give_up_once(attempt, boot, declare);
+	EXPECT(again);
+	if (stage != 1)
+		expect_pages(attempt - 1, stage == 2);
+}
+
+static void discard_check(void)
+{
+	give_up(0);
+}
+
+static void declare_check(void)
+{
+	give_up(1);
+}
+
 /* ---- The interval ------------------------------------------------------------------------------------------------- */
 
 #define INTERVAL_US     1000000UL
@@ -287,6 +399,8 @@ const struct test tests[] = {
 	{ .name = "an order to save, and waiting for it", .setup = order_setup, .run = order_check },
 	{ .name = "generations: list, name, diff", .setup = generations_setup, .run = generations_check },
 	{ .name = "generations: drop, keep", .run = drop_check },
+	{ .name = "a page discarded while it belongs to a snapshot is in it", .run = discard_check },
+	{ .name = "a page declared volatile while it belongs to a snapshot is in it", .run = declare_check },
 	{ .name = "the interval goes on when programs save", .run = interval_check },
 	{ 0 }
 };

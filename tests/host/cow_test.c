@@ -88,6 +88,7 @@ void server_crash(const char *fmt, ...)
 bool chaos_roll(enum chaos_event e) { return e == CHAOS_NO_BUFFER && random() % 8 == 0; }
 bool commit_persistent(void) { return true; }
 bool volatile_page(uint64_t key) { return KEY_VPN(key) >= VOLATILE; }
+bool volatile_in_snapshot(uint64_t key) { return volatile_page(key); }
 static unsigned hidden = PAGES;                 /* page that lies in a range discarded since the last snapshot */
 bool discard_hides(uint64_t key) { return KEY_VPN(key) == hidden; }
 void room_dirty(void) { }

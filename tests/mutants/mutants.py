@@ -128,6 +128,8 @@ MUTANTS = [
            ["host/cow_test"]),
     Mutant("written early into a range that is to be removed", "ckptserver/cow.c",
            [("|| written_lately(f) || discard_hides(p->key))", "|| written_lately(f))")], ["host/cow_test"]),
+    Mutant("page declared volatile is missing in the snapshot before", "ckptserver/cow.c",
+           [("&& volatile_in_snapshot(p->key);", "&& volatile_page(p->key);")], ["guest/persist_part@release"]),
     Mutant("discarded page of the snapshot freed", "ckptserver/cow.c",
            [("if (is_snap(p)) { p->flags |= PG_DOOMED; return; }",
              "if (is_snap(p)) { list_remove(f); cow.snap--; page_drop(f); return; }")], ["host/cow_test"]),
