@@ -225,6 +225,15 @@ static void allow_looks(uint64_t now)
 		writer_wake();
 }
 
+/* What the store has found out about older generations. */
+static void tell_reports(void)
+{
+	struct store_skipped r;
+
+	while (store_report(c.st, &r))
+		log_error("generation %lu, block=%lu: %s", r.generation, r.block, r.why);
+}
+
 void commit_tick(void)
 {
 	bool works = disk_works();
@@ -232,6 +241,8 @@ void commit_tick(void)
 	if (works && !c.disk_worked)
 		c.retry_tsc = 0;                /* it came back: now is the time */
 	c.disk_worked = works;
+	if (c.st)
+		tell_reports();
 	if (c.st && c.state == IDLE)
 		allow_looks(rdtsc());
 	if (c.failed && rdtsc() >= c.retry_tsc) {

@@ -92,8 +92,7 @@ static int busy_add_map(struct store *st, const struct fmt_tree *map, struct nod
 {
 	struct fmt_ref ref;
 	struct node *n;
-	uint64_t bad;
-	int status = tree_find(st, map, st->win.opening, NODE_MAP, &ref, &bad, wait);
+	int status = tree_find(st, map, st->win.opening, NODE_MAP, &ref, &st->win.bad, wait);
 
 	if (status != STORE_OK || !ref.block || ref.block == st->win.added)
 		return status;          /* generations next to each other often share the page */
@@ -194,6 +193,35 @@ static void busy_add_marks(struct store *st)
 	}
 }
 
+/* The map of the kept generation that is looked at is damaged. STORE_END: the current state's own is whole, and that of the
+ * generation it is made from, so the region can be used again when that one has gone; STORE_DAMAGED: they are not. */
+static int map_damaged(struct store *st, struct node **wait)
+{
+	struct kept *k = &st->kept[st->win.opened_kept];
+	uint64_t bad = st->win.bad;
+	int status;
+
+	st->win.added = 0;
+	status = busy_add_map(st, &st->map, wait);
+	if (status == STORE_OK)
+		status = busy_add_map(st, &st->last.map, wait);
+	if (status != STORE_OK)
+		return status;
+	kept_bad_map(st, k, bad);
+	return STORE_END;
+}
+
+/* The region cannot be used: for the time being, or for good. */
+static void window_pass(struct store *st, int status)
+{
+	struct window *w = &st->win;
+	unsigned passed = REGION_FULL | (status == STORE_END ? REGION_UNKNOWN : REGION_RETRY);
+
+	st->region[w->opening] |= (uint8_t)(status == STORE_DAMAGED ? REGION_BAD : passed);
+	w->next_region = w->opening + 1;
+	w->opening = NO_REGION;
+}
+
 static int window_open(struct store *st, uint32_t blocks, struct node **wait)
 {
 	struct window *w = &st->win;
@@ -208,6 +236,8 @@ static int window_open(struct store *st, uint32_t blocks, struct node **wait)
 		if (status == STORE_OK)
 			w->opened_kept++;
 	}
+	if (status == STORE_DAMAGED)
+		status = map_damaged(st, wait);
 	if (status == STORE_OK && st->delta.mode != DELTA_ON)
 		status = tree_prepare(st, &st->map, w->opening, NODE_MAP, true, &need, &bad, wait);
 	if (status == STORE_OK)
@@ -219,10 +249,7 @@ static int window_open(struct store *st, uint32_t blocks, struct node **wait)
 	}
 	if (status == STORE_AGAIN || status == STORE_PENDING || (status == STORE_EIO && ++w->errors < WINDOW_TRIES))
 		return status;
-	/* The region cannot be used: for the time being, or, if its map is damaged, for good. */
-	st->region[w->opening] |= status == STORE_DAMAGED ? REGION_BAD : REGION_FULL | REGION_RETRY;
-	w->next_region = w->opening + 1;
-	w->opening = NO_REGION;
+	window_pass(st, status);
 	return STORE_AGAIN;
 }
 
@@ -244,6 +271,7 @@ int window_ensure(struct store *st, uint32_t blocks, struct node **wait)
 				return STORE_AGAIN;
 			}
 			st->look_again = true;
+			(void)kept_give_up(st);
 			return STORE_FULL;
 		}
 		if (w->next_region < w->high && st->puts_in_flight)
@@ -442,8 +470,8 @@ void alloc_committed(struct store *st)
 void alloc_departed(struct store *st, unsigned departed)
 {
 	for (uint64_t r = 0; departed && r < st->regions; r++)
-		if (st->region_age[r] + 1u < departed || departed > STORE_OLD)
-			st->region[r] &= (uint8_t)~REGION_FULL;
+		if (st->region_age[r] + 1u < departed || departed > STORE_OLD || st->region[r] & REGION_UNKNOWN)
+			st->region[r] &= (uint8_t)~(REGION_FULL | REGION_UNKNOWN);
 }
 
 /* ---- Accounting ---- */

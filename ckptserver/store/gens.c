@@ -303,6 +303,48 @@ void kept_committed(struct store *st, const struct fmt_generation *g, unsigned s
 	kept_held(st);
 }
 
+/* ---- Damage ---- */
+
+static void report(struct store *st, const struct kept *k, const char *why)
+{
+	if (st->report_count < STORE_SKIPPED_MAX)
+		st->reports[st->report_count++] = (struct store_skipped){ k->g.generation, k->bad_map, STORE_DAMAGED, why };
+}
+
+void kept_bad_map(struct store *st, struct kept *k, uint64_t block)
+{
+	if (k->bad_map)
+		return;
+	k->bad_map = block;
+	report(st, k, "allocation map does not match its checksum: its part of the partition is not used until the generation has gone");
+}
+
+bool kept_give_up(struct store *st)
+{
+	bool any = false;
+
+	for (uint32_t i = 0; i < st->kept_count; i++) {
+		struct kept *k = &st->kept[i];
+
+		if (!k->bad_map || !k->listed)
+			continue;
+		k->listed = false;
+		report(st, k, "dropped: the room that its damaged allocation map holds up is needed");
+		any = true;
+	}
+	kept_held(st);
+	return any;
+}
+
+bool store_report(struct store *st, struct store_skipped *out)
+{
+	if (!st->report_count)
+		return false;
+	*out = st->reports[0];
+	memmove(st->reports, st->reports + 1, --st->report_count * sizeof(*out));
+	return true;
+}
+
 /* ---- Calls ---- */
 
 static uint32_t generations(const struct store *st, struct store_generation *out, uint32_t max, bool spares)

@@ -146,6 +146,7 @@ void store_forget(struct store *st)
 	st->shed_status = STORE_OK;
 	st->table_count = st->new_table_count = 0;
 	st->newest = 0;
+	st->report_count = 0;
 	st->frees_first = st->frees_count = 0;
 	st->used = st->freed = st->index_blocks = st->reserved = 0;
 	st->queue = NULL;

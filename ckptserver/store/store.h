@@ -237,6 +237,15 @@ int store_name(struct store *st, uint64_t generation, const char *name);
  * one the current state is made from; STORE_NO_GENERATION. */
 int store_drop(struct store *st, uint64_t generation);
 
+/* Something has come up about a kept generation while the store was at work: *out says what. False: nothing (more). Reports
+ * that nobody asks for are few.
+ *
+ * A page of its allocation map is damaged: nobody knows which blocks there are its own, so none of them is used while it is
+ * kept. It can be mounted, read and gone back to as before; but when there is no other room, it is dropped, whatever its name and
+ * pins (a second report). The current state is made from another one: where its own map is damaged, that part is
+ * out of use until the store is mounted again. */
+bool store_report(struct store *st, struct store_skipped *out);
+
 /* First page at or after (op->client, op->vpn), in this order, whose content differs between kept generations `a` and
  * `b` (0: a store without pages). Goes on to later clients; equal subtrees are skipped without reading them. Sets
  * op->client, op->vpn; op->old_block and old_sum as in a; op->block, sum and hole as in b. To go on, add 1 to

@@ -65,6 +65,7 @@ struct window {
 	uint32_t     errors;            /* opening: reads that failed */
 	uint32_t     opened_kept;       /* opening: kept generations whose map is in `busy` already */
 	uint64_t     added;             /* opening: the last of their map pages */
+	uint64_t     bad;               /* opening: the block of a map that was looked for last */
 	uint32_t     word;              /* where to go on looking */
 	uint32_t     free;              /* clear bits in busy */
 	uint32_t     early_count;       /* blocks taken before the region's map page was writable */
@@ -83,7 +84,8 @@ enum region_flag {
 	REGION_FULL = 1,                /* nothing to be had here, until a generation older than the last blocks freed goes */
 	REGION_FREED_NOW = 2,           /* blocks were freed in this commit */
 	REGION_RETRY = 4,               /* passed over: look again in the next commit */
-	REGION_BAD = 8,                 /* a map page is damaged: never allocate here */
+	REGION_BAD = 8,                 /* the current map's page is damaged: never allocate here */
+	REGION_UNKNOWN = 16,            /* a kept generation's is: not before one has gone (FULL is set, too) */
 };
 
 /* A generation that one of the superblocks on the disk names, itself or in its table: its blocks are not overwritten. */
@@ -96,6 +98,7 @@ struct kept {
 	bool         listed;            /* is to be kept; false: waits for the superblock that names it to be overwritten */
 	bool         planned;           /* the commit, or the shedding, under way keeps it */
 	bool         tried;             /* mounting */
+	uint64_t     bad_map;           /* a block of its map that is damaged; 0: none is known */
 };
 
 /* The same, seen as a node of a graph: gens.c. */
@@ -198,6 +201,8 @@ struct store {
 	bool           shed_flushing;
 	int            shed_status;     /* of the last one: STORE_OK, STORE_EIO */
 	struct tied    ties[STORE_RECORDS];     /* scratch */
+	struct store_skipped reports[STORE_SKIPPED_MAX];        /* for store_report, oldest first */
+	uint32_t       report_count;
 	uint64_t       newest;          /* highest number ever seen */
 	uint32_t       slot;            /* superblock slot that must not be overwritten */
 	uint8_t        uuid[STORE_UUID_BYTES];
@@ -415,6 +420,9 @@ void     kept_base(const struct store *st, struct fmt_generation *g);
 unsigned kept_named_by(struct store *st, unsigned slot);
 void     kept_committed(struct store *st, const struct fmt_generation *g, unsigned slot);      /* it is a new one's */
 void     kept_held(struct store *st);                   /* works out st->held, held_fixed */
+/* A block of its map is damaged: nobody knows any more which blocks are its own. It goes when room is needed. */
+void     kept_bad_map(struct store *st, struct kept *k, uint64_t block);
+bool     kept_give_up(struct store *st);                /* it is: shed() lets go of all of these. False: there is none */
 bool     name_valid(const char *name);
 
 /* ---- shed.c ---- */

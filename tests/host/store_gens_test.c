@@ -554,6 +554,115 @@ static void test_table_needs_its_bit(void **state)
 	world_end(&w);
 }
 
+/* ---- Damaged maps ---- */
+
+/* What the store has to report about a generation whose map is damaged: first that, then, if it goes for it, that. */
+static void expect_report(struct world *w, uint64_t generation, uint64_t block)
+{
+	struct store_skipped r = { 0 };
+
+	assert_true(store_report(w->b.st, &r));
+	assert_int_equal(r.generation, generation);
+	assert_int_equal(r.block, block);
+	assert_int_equal(r.status, STORE_DAMAGED);
+	assert_non_null(r.why);
+}
+
+/* Generations 1 to 12, with 3 and 5 named; mounted anew, with a damaged map root of generation `old`: its block. */
+static uint64_t old_map_damaged(struct world *w, uint64_t blocks, uint64_t old)
+{
+	struct store_skipped r;
+	uint64_t block;
+
+	world_make(w, blocks);
+	for (uint64_t g = 1; g <= 12; g++) {
+		commit(w, g);
+		if (g == 3 || g == 5)
+			assert_int_equal(store_name(w->b.st, g, g == 3 ? "three" : "five"), STORE_OK);
+	}
+	block = kept_find(w->b.st, old)->g.map.root.block;
+	assert_int_equal(bench_mount(&w->b, 0), STORE_OK);
+	store_full_commits(w->b.st, true);
+	flip(w, block);
+	assert_false(store_report(w->b.st, &r));
+	return block;
+}
+
+/* Nobody knows which blocks an old generation uses. Where there is no other room it goes: the others stay, and so does
+ * the current state. */
+static void test_damaged_old_map(void **state)
+{
+	(void)state;
+	for (unsigned named = 0; named < 2; named++) {
+		struct store_skipped r;
+		struct world w;
+		uint64_t old = named ? 3 : 9, block = old_map_damaged(&w, BLOCKS, old);
+
+		commit(&w, 13);
+		expect_report(&w, old, block);
+		expect_report(&w, old, block);
+		assert_false(store_report(w.b.st, &r));
+		expect_mounts(&w, 13);
+		if (named)
+			KEPT(&w, 13, 12, 11, 10, 9, 8, 7, 6, 5);
+		else
+			KEPT(&w, 13, 12, 11, 10, 8, 7, 6, 5, 4, 3);
+		for (uint64_t g = 14; g <= 40; g++)
+			commit(&w, g);
+		assert_false(store_report(w.b.st, &r));
+		expect_mounts(&w, 5);
+		world_end(&w);
+	}
+}
+
+/* Both named ones have such a page; the one is found after the other. */
+static void test_damaged_old_maps(void **state)
+{
+	struct world w;
+
+	(void)state;
+	old_map_damaged(&w, BLOCKS, 3);
+	flip(&w, kept_find(w.b.st, 5)->g.map.root.block);
+	flip(&w, kept_find(w.b.st, 7)->g.map.root.block);
+	commits(&w, 13, 14);
+	expect_mounts(&w, 14);
+	KEPT(&w, 14, 13, 12, 11, 10, 9, 8, 6);
+	commits(&w, 15, 30);
+	expect_mounts(&w, 30);
+	world_end(&w);
+}
+
+/* Where there is other room the generation stays, and can be read; the region is not used while it does. */
+static void test_damaged_old_map_with_room(void **state)
+{
+	struct world w;
+	struct store_skipped r;
+	uint64_t block;
+
+	(void)state;
+	block = old_map_damaged(&w, 3 * FMT_MAP_BITS, 3);
+	commit(&w, 13);
+	expect_report(&w, 3, block);
+	for (uint64_t g = 14; g <= 20; g++)
+		commit(&w, g);
+	assert_false(store_report(w.b.st, &r));
+	assert_int_equal(info_of(&w, 3).flags, STORE_GEN_NAMED);
+	expect_mounts(&w, 20);
+	/* No room but there. */
+	store_full_commits(w.b.st, true);
+	w.b.st->region[0] = 0;
+	commit(&w, 21);
+	expect_report(&w, 3, block);
+	for (uint64_t i = 1; i < w.b.st->regions; i++)
+		w.b.st->region[i] |= REGION_FULL;
+	w.b.st->win.free = 0;
+	commit(&w, 22);
+	expect_report(&w, 3, block);
+	assert_null(kept_find(w.b.st, 3));
+	expect_mounts(&w, 22);
+	world_end(&w);
+}
+
 /* ---- Differences ---- */
 
 static void put_all(struct world *w, const uint32_t *now, const uint32_t *before)
@@ -1171,6 +1280,9 @@ int main(void)
 		cmocka_unit_test(test_falls_back_for_a_client),
 		cmocka_unit_test(test_store_of_before),
 		cmocka_unit_test(test_table_needs_its_bit),
+		cmocka_unit_test(test_damaged_old_map),
+		cmocka_unit_test(test_damaged_old_maps),
+		cmocka_unit_test(test_damaged_old_map_with_room),
 		cmocka_unit_test(test_diff),
 		cmocka_unit_test(test_held_is_a_bound),
 		cmocka_unit_test(test_rewritten_pages_take_no_room),

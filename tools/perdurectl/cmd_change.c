@@ -21,9 +21,12 @@ static int commit_unchanged(struct world *w)
 {
 	struct store_op op = { 0 };
 	int status = store_begin(w->st, w->mount.user);
+	struct store_skipped r;
 
 	if (status == STORE_OK)
 		status = store_sync(w->st, &op, store_commit(w->st, &op));
+	while (store_report(w->st, &r))
+		fprintf(stderr, "%s: generation %" PRIu64 ", block %" PRIu64 ": %s\n", w->img->name, r.generation, r.block, r.why);
 	return status == STORE_OK ? TOOL_OK : world_fail(w, status, "commit");
 }
 
