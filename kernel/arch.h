@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  * What the machine-independent kernel may ask of the machine (kernel/x86). Nothing else of x86 is
- * visible to it.
+ * visible to it; what is inline of it is in arch_switch.h.
  */
 #ifndef KERNEL_ARCH_H
 #define KERNEL_ARCH_H
@@ -62,7 +62,7 @@ void fpu_disown(struct thread *t);              /* save t's registers into its T
 bool fpu_area_valid(const u8 *area);            /* would XRSTOR accept it? */
 void fpu_area_init(u8 *area);
 
-/* ---- switching: arch_switch_to is inline, x86/switch.h ---- */
+/* ---- switching: arch_switch_to is inline, arch_switch.h ---- */
 /* Reload the page table of the running space if rights were removed from it. */
 void arch_sync_tlb(void);
 /* No thread: load the kernel's own page table. */

@@ -7,7 +7,7 @@
 #include "kernel/ipc.h"
 #include "kernel/sched.h"
 #include "kernel/ticket.h"
-#include "kernel/x86/percpu.h"
+#include "kernel/percpu.h"
 #include <l4/framecontrol.h>
 
 #define BUCKETS         1024

@@ -7,7 +7,7 @@
 #include "kernel/kernel.h"
 #include "kernel/sched.h"
 #include "kernel/space.h"
-#include "kernel/x86/percpu.h"
+#include "kernel/percpu.h"
 #include <l4/abi.h>
 
 static u64 abort_and_halt(struct thread *t, struct thread *d, u64 control)

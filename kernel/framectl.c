@@ -16,7 +16,7 @@
 #include "kernel/object.h"
 #include "kernel/space.h"
 #include "kernel/ticket.h"
-#include "kernel/x86/percpu.h"
+#include "kernel/percpu.h"
 #include <l4/framecontrol.h>
 
 #define PIECE_NODES     256             /* mappings of a frame between two interrupt windows */

@@ -31,7 +31,7 @@
 #include "kernel/arch.h"
 #include "kernel/kernel.h"
 #include "kernel/timeout.h"
-#include "kernel/x86/percpu.h"
+#include "kernel/percpu.h"
 #include <l4/framecontrol.h>
 
 #define SWEEP_PIECE     128             /* absent pages of the thread table passed over at a time */

@@ -10,7 +10,7 @@
 #include "kernel/sched.h"
 #include "kernel/space.h"
 #include "kernel/kernel.h"
-#include "kernel/x86/switch.h"
+#include "kernel/arch_switch.h"
 #include <l4/framecontrol.h>
 
 #define TAG_NOT_WORDS   0xffc0ul        /* typed items, flags */

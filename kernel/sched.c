@@ -16,7 +16,7 @@
 #include "kernel/chaos.h"
 #include "kernel/fault.h"
 #include "kernel/ticket.h"
-#include "kernel/x86/switch.h"
+#include "kernel/arch_switch.h"
 #include <l4/abi.h>
 
 #define WATCHDOG_SLICES 1000u                   /* of 10 ms */

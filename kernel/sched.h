@@ -10,7 +10,7 @@
 #include "kernel/types.h"
 #include "kernel/arch.h"
 #include "kernel/thread.h"
-#include "kernel/x86/percpu.h"
+#include "kernel/percpu.h"
 
 #define PRIO_TOP        256             /* ckptserver's fault thread */
 

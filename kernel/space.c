@@ -10,7 +10,7 @@
 #include "kernel/arch.h"
 #include "kernel/guard.h"
 #include "kernel/ticket.h"
-#include "kernel/x86/percpu.h"
+#include "kernel/percpu.h"
 #include <l4/framecontrol.h>
 
 #define REAP_PIECE      16              /* mapping nodes in one piece of destruction */

@@ -10,7 +10,7 @@
 #include "kernel/sched.h"
 #include "kernel/space.h"
 #include "kernel/timeout.h"
-#include "kernel/x86/percpu.h"
+#include "kernel/percpu.h"
 #include <l4/framecontrol.h>
 #include <l4/threadinfo.h>
 

@@ -10,7 +10,7 @@
 #include "kernel/space.h"
 #include "kernel/ticket.h"
 #include "kernel/frame.h"
-#include "kernel/x86/percpu.h"
+#include "kernel/percpu.h"
 #include <l4/framecontrol.h>
 
 struct thread *thread_chunk[L4_TABLE_PAGES];

@@ -14,7 +14,7 @@
 #include "kernel/sched.h"
 #include "kernel/space.h"
 #include "kernel/ticket.h"
-#include "kernel/x86/percpu.h"
+#include "kernel/percpu.h"
 #include <l4/framecontrol.h>
 
 #define UTCB_UNCHANGED  (~0ul)

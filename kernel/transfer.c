@@ -17,7 +17,7 @@
 #include "kernel/ticket.h"
 #include "kernel/arch.h"
 #include "kernel/kernel.h"
-#include "kernel/x86/percpu.h"
+#include "kernel/percpu.h"
 #include <l4/abi.h>
 #include <l4/exception.h>
 #include <l4/framecontrol.h>

@@ -3,8 +3,8 @@
  */
 #include "kernel/arch.h"
 #include "kernel/kernel.h"
+#include "kernel/percpu.h"
 #include "kernel/x86/cpu.h"
-#include "kernel/x86/percpu.h"
 #include "kernel/x86/tss.h"
 #include "kernel/ptab.h"
 

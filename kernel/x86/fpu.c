@@ -6,8 +6,9 @@
 #include "kernel/arch.h"
 #include "kernel/kernel.h"
 #include "kernel/thread.h"
+#include "kernel/percpu.h"
 #include "kernel/x86/cpu.h"
-#include "kernel/x86/percpu.h"
+#include "kernel/x86/fpu.h"
 
 #define AREA_MXCSR      24
 #define AREA_XSTATE_BV  512

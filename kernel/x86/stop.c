@@ -4,8 +4,8 @@
 #include "kernel/arch.h"
 #include "kernel/kernel.h"
 #include "kernel/thread.h"
+#include "kernel/percpu.h"
 #include "kernel/x86/cpu.h"
-#include "kernel/x86/percpu.h"
 #include "kernel/frame.h"
 
 extern u8 __text_start[], __text_end[];

@@ -5,8 +5,8 @@
 #include "kernel/kernel.h"
 #include "kernel/thread.h"
 #include "kernel/space.h"
+#include "kernel/percpu.h"
 #include "kernel/x86/cpu.h"
-#include "kernel/x86/percpu.h"
 #include "kernel/x86/switch.h"
 
 void arch_sync_tlb(void)

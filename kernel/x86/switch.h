@@ -6,8 +6,9 @@
 
 #include "kernel/thread.h"
 #include "kernel/space.h"
+#include "kernel/percpu.h"
 #include "kernel/x86/cpu.h"
-#include "kernel/x86/percpu.h"
+#include "kernel/x86/fpu.h"
 #include "kernel/x86/tss.h"
 
 static inline void load_space(struct space *s)

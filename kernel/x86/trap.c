@@ -8,8 +8,8 @@
 #include "kernel/space.h"
 #include "kernel/fault.h"
 #include "kernel/sched.h"
+#include "kernel/percpu.h"
 #include "kernel/x86/cpu.h"
-#include "kernel/x86/percpu.h"
 #include "kernel/x86/vectors.h"
 #include <l4/abi.h>
 
