@@ -23,7 +23,7 @@
 #define GAP_PAGES       256u            /* of nothing, inside one range of the root task */
 
 struct coring {
-	struct world    w;
+	struct world   *w;
 	struct pagertab pager;
 	const struct tool_options *o;
 	const struct task *task;        /* NULL: the root task, or memory unknown */
@@ -45,10 +45,10 @@ static int threads_collect(struct coring *c, uint32_t first)
 	int status = STORE_OK;
 
 	c->threads[c->count++] = first;
-	for (; object_thread_next(&c->w, &number, &e, &status); number++)
+	for (; object_thread_next(c->w, &number, &e, &status); number++)
 		if (e.space == c->space && number != first && c->count < THREADS_MAX)
 			c->threads[c->count++] = number;
-	return status == STORE_OK ? TOOL_OK : world_fail(&c->w, status, "thread table");
+	return status == STORE_OK ? TOOL_OK : world_fail(c->w, status, "thread table");
 }
 
 static int thread_entry(struct coring *c, uint32_t number, struct tte *e)
@@ -56,11 +56,11 @@ static int thread_entry(struct coring *c, uint32_t number, struct tte *e)
 	uint32_t found = number;
 	int status = STORE_OK;
 
-	if (object_thread_next(&c->w, &found, e, &status) && found == number)
+	if (object_thread_next(c->w, &found, e, &status) && found == number)
 		return TOOL_OK;
 	if (status != STORE_OK)
-		return world_fail(&c->w, status, "thread table");
-	return tool_fail(TOOL_NOT_FOUND, "no thread %u in generation %" PRIu64, number, c->w.mount.generation);
+		return world_fail(c->w, status, "thread table");
+	return tool_fail(TOOL_NOT_FOUND, "no thread %u in generation %" PRIu64, number, c->w->mount.generation);
 }
 
 /* The lowest thread number of a task, or of the root task's space. */
@@ -69,11 +69,11 @@ static int first_thread(struct coring *c, uint32_t *first)
 	struct tte e;
 	int status = STORE_OK;
 
-	for (*first = 0; object_thread_next(&c->w, first, &e, &status); ++*first)
-		if (c->root ? e.space == c->w.record.root_space : pagertab_thread(&c->pager, *first) == c->task)
+	for (*first = 0; object_thread_next(c->w, first, &e, &status); ++*first)
+		if (c->root ? e.space == c->w->record.root_space : pagertab_thread(&c->pager, *first) == c->task)
 			return TOOL_OK;
 	if (status != STORE_OK)
-		return world_fail(&c->w, status, "thread table");
+		return world_fail(c->w, status, "thread table");
 	return tool_fail(TOOL_NOT_FOUND, "%s has no thread", c->root ? "the root task" : c->task->name);
 }
 
@@ -82,25 +82,23 @@ static int target_find(struct coring *c)
 	const struct tool_options *o = c->o;
 	uint32_t first = c->thread;
 	struct tte e;
-	int tables = pagertab_open(&c->pager, &c->w), status;
+	int status;
 
 	c->root = o->store;
-	if (c->root && !c->w.has_record)
-		return tool_fail(TOOL_NOT_FOUND, "generation %" PRIu64 " has no record of a root task", c->w.mount.generation);
-	if (o->task) {
-		if (tables != TOOL_OK)
-			return tool_fail(TOOL_NOT_FOUND, "no tables of the pager found: another root task, or another version of it");
-		c->task = pagertab_find(&c->pager, o->task);
-		if (!c->task)
-			return tool_fail(TOOL_NOT_FOUND, "no task %s in generation %" PRIu64, o->task, c->w.mount.generation);
-	}
+	if (c->root && !c->w->has_record)
+		return tool_fail(TOOL_NOT_FOUND, "generation %" PRIu64 " has no record of a root task", c->w->mount.generation);
+	if (!o->task)
+		pagertab_open(&c->pager, c->w);         /* without its tables a thread may still be the root task's */
+	status = o->task ? pagertab_task(&c->pager, c->w, o->task, &c->task) : TOOL_OK;
+	if (status != TOOL_OK)
+		return status;
 	status = o->thread ? TOOL_OK : first_thread(c, &first);
 	if (status == TOOL_OK)
 		status = thread_entry(c, first, &e);
 	if (status != TOOL_OK)
 		return status;
 	c->space = e.space;
-	c->root = c->w.has_record && e.space == c->w.record.root_space;
+	c->root = c->w->has_record && e.space == c->w->record.root_space;
 	if (!c->root && !c->task)
 		c->task = pagertab_thread(&c->pager, first);
 	if (!c->root && !c->task)
@@ -120,7 +118,7 @@ static bool memory_read(struct coring *c, uint64_t address, void *buf, size_t by
 	static struct task_page page;
 
 	if (c->root)
-		return world_bytes(&c->w, address, buf, bytes) == STORE_OK;
+		return world_bytes(c->w, address, buf, bytes) == STORE_OK;
 	while (bytes) {
 		size_t at = address % STORE_PAGE, n = STORE_PAGE - at < bytes ? STORE_PAGE - at : bytes;
 
@@ -169,7 +167,7 @@ static int threads_write(struct coring *c)
 	corefile_process(&c->file, c->root ? "root task" : c->task->name, c->threads[0]);
 	for (unsigned i = 0; i < c->count; i++) {
 		struct tte e;
-		int status = object_tcb(&c->w, c->threads[i], &tcb);
+		int status = object_tcb(c->w, c->threads[i], &tcb);
 
 		if (status == TOOL_NOT_FOUND && i)
 			continue;       /* exists, but was never activated */
@@ -226,11 +224,11 @@ static int task_ranges(struct coring *c, struct ranges *out)
 /* The root task's memory: runs of pages that exist, with small gaps closed. */
 static int root_ranges(struct coring *c, struct ranges *out)
 {
-	struct store_op op = { .client = c->w.record.root_space, .end = c->w.record.store_pages };
+	struct store_op op = { .client = c->w->record.root_space, .end = c->w->record.store_pages };
 	uint64_t start = 0, end = 0;
 	int status;
 
-	for (; (status = store_sync(c->w.st, &op, store_next(c->w.st, &op))) == STORE_OK; op.vpn++) {
+	for (; (status = store_sync(c->w->st, &op, store_next(c->w->st, &op))) == STORE_OK; op.vpn++) {
 		if (end && op.vpn - end > GAP_PAGES) {
 			range_insert(out, (struct core_range){ start * STORE_PAGE, end * STORE_PAGE, PF_R | PF_W | PF_X });
 			start = op.vpn;
@@ -241,7 +239,7 @@ static int root_ranges(struct coring *c, struct ranges *out)
 	}
 	if (end)
 		range_insert(out, (struct core_range){ start * STORE_PAGE, end * STORE_PAGE, PF_R | PF_W | PF_X });
-	return status == STORE_END ? TOOL_OK : world_fail(&c->w, status, "the root task's memory");
+	return status == STORE_END ? TOOL_OK : world_fail(c->w, status, "the root task's memory");
 }
 
 /* The page of a thread's UTCB, or 0. */
@@ -249,7 +247,7 @@ static uint64_t utcb_address(struct coring *c, uint32_t number)
 {
 	static struct tcb tcb;
 
-	return object_tcb(&c->w, number, &tcb) == TOOL_OK && tcb.utcb_mr > offsetof(struct utcb, mr) ?
+	return object_tcb(c->w, number, &tcb) == TOOL_OK && tcb.utcb_mr > offsetof(struct utcb, mr) ?
 	       (tcb.utcb_mr - offsetof(struct utcb, mr)) & ~(uint64_t)(STORE_PAGE - 1) : 0;
 }
 
@@ -285,18 +283,18 @@ static int page_write(struct coring *c, uint64_t address, const void *page)
 static int root_memory(struct coring *c)
 {
 	static uint8_t page[STORE_PAGE];
-	struct store_op op = { .client = c->w.record.root_space, .end = c->w.record.store_pages };
+	struct store_op op = { .client = c->w->record.root_space, .end = c->w->record.store_pages };
 	int status;
 
-	for (; (status = store_sync(c->w.st, &op, store_next(c->w.st, &op))) == STORE_OK; op.vpn++) {
-		status = world_page(&c->w, op.client, op.vpn, page, NULL);
+	for (; (status = store_sync(c->w->st, &op, store_next(c->w->st, &op))) == STORE_OK; op.vpn++) {
+		status = world_page(c->w, op.client, op.vpn, page, NULL);
 		if (status != STORE_OK)
-			return world_fail(&c->w, status, "a page of the root task");
+			return world_fail(c->w, status, "a page of the root task");
 		status = page_write(c, op.vpn * STORE_PAGE, page);
 		if (status != TOOL_OK)
 			return status;
 	}
-	return status == STORE_END ? TOOL_OK : world_fail(&c->w, status, "the root task's memory");
+	return status == STORE_END ? TOOL_OK : world_fail(c->w, status, "the root task's memory");
 }
 
 static int regions_write(struct coring *c)
@@ -329,7 +327,7 @@ static int utcbs_write(struct coring *c)
 	for (unsigned i = 0; status == TOOL_OK && i < c->count; i++) {
 		uint64_t at = utcb_address(c, c->threads[i]);
 
-		if (at && object_utcb(&c->w, c->threads[i], &utcb) == TOOL_OK)
+		if (at && object_utcb(c->w, c->threads[i], &utcb) == TOOL_OK)
 			status = page_write(c, at, &utcb);
 	}
 	return status;
@@ -355,13 +353,13 @@ static void core_say(const struct coring *c)
 	const char *name = c->root ? "root task" : c->task->name;
 
 	if (!c->o->json) {
-		printf("%s: generation %" PRIu64 ", %s, %u thread%s, %" PRIu64 " pages\n", c->o->output, c->w.mount.generation, name,
+		printf("%s: generation %" PRIu64 ", %s, %u thread%s, %" PRIu64 " pages\n", c->o->output, c->w->mount.generation, name,
 		       c->count, c->count == 1 ? "" : "s", c->pages);
 		return;
 	}
 	json_object(NULL);
 	json_string("file", c->o->output);
-	json_number("generation", c->w.mount.generation);
+	json_number("generation", c->w->mount.generation);
 	if (!c->root)
 		json_number("task", c->task->id);
 	json_string("name", name);
@@ -377,7 +375,7 @@ static int core_make(struct coring *c)
 
 	if (status != TOOL_OK)
 		return status;
-	status = output_open(&c->out, c->o->output, c->w.img);
+	status = output_open(&c->out, c->o->output, c->w->img);
 	if (status != TOOL_OK)
 		return status;
 	c->file.f = c->out.f;
@@ -390,35 +388,45 @@ static int core_make(struct coring *c)
 	return status;
 }
 
-int cmd_core(const struct tool_options *o)
+/* --thread; 0: another one was asked for. */
+static int thread_parse(const struct tool_options *o, uint32_t *thread)
 {
-	static struct coring c;         /* large */
-	static char name[64];
-	struct tool_options own = *o;
 	uint64_t number = 0;
-	struct image img;
-	int status;
 
 	if (!!o->task + !!o->thread + o->store != 1)
 		return tool_fail(TOOL_USAGE, "core: of what? one of --task T, --thread N, --store (the root task)");
 	if (o->thread && (!number_parse(o->thread, &number) || number > UINT32_MAX))
 		return tool_fail(TOOL_USAGE, "core: not a thread number: %s", o->thread);
-	if (!own.output) {
-		snprintf(name, sizeof name, "core.%.50s", o->task ? o->task : o->thread ? o->thread : "root");
-		own.output = name;
-	}
+	*thread = (uint32_t)number;
+	return TOOL_OK;
+}
+
+static int core(const struct tool_options *o, struct world *w)
+{
+	static struct coring c;         /* large */
+	int status;
+
 	memset(&c, 0, sizeof c);
-	c.o = &own;
-	c.thread = (uint32_t)number;
-	status = image_open(&img, o->image, false);
+	c.o = o;
+	c.w = w;
+	status = thread_parse(o, &c.thread);
+	if (status == TOOL_OK)
+		status = core_make(&c);
+	pagertab_close(&c.pager);
+	return status;
+}
+
+int cmd_core(const struct tool_options *o)
+{
+	struct tool_options own = *o;
+	char name[64];
+	uint32_t thread;
+	int status = thread_parse(o, &thread);
+
 	if (status != TOOL_OK)
 		return status;
-	status = world_open(&c.w, &img, o->generation);
-	if (status == TOOL_OK) {
-		status = core_make(&c);
-		pagertab_close(&c.pager);
-		world_close(&c.w);
-	}
-	image_close(&img);
-	return status;
+	snprintf(name, sizeof name, "core.%.50s", o->task ? o->task : o->thread ? o->thread : "root");
+	if (!own.output)
+		own.output = name;
+	return world_with(&own, o->generation, core);
 }

@@ -15,7 +15,7 @@
 #define DUMP_BYTES      256u
 
 struct dump {
-	struct world    w;
+	struct world   *w;
 	struct pagertab pager;
 	const struct task *task;        /* NULL: the store, or an object */
 	uint64_t object;                /* page of client 0 */
@@ -36,13 +36,13 @@ static int page_get(struct dump *d, uint64_t address, uint8_t *page)
 		return status;
 	}
 	if (d->o->object)
-		status = world_page(&d->w, 0, d->object + address / STORE_PAGE, page, &exists);
+		status = world_page(d->w, 0, d->object + address / STORE_PAGE, page, &exists);
 	else
-		status = address >> 12 < d->w.record.store_pages ?
-			 world_page(&d->w, d->w.record.root_space, address >> 12, page, NULL) : STORE_EINVAL;
+		status = address >> 12 < d->w->record.store_pages ?
+			 world_page(d->w, d->w->record.root_space, address >> 12, page, NULL) : STORE_EINVAL;
 	if (status == STORE_EINVAL || !exists)
 		return TOOL_NOT_FOUND;
-	return status == STORE_OK ? TOOL_OK : world_fail(&d->w, status, "page");
+	return status == STORE_OK ? TOOL_OK : world_fail(d->w, status, "page");
 }
 
 static void line_text(uint64_t address, const uint8_t *p, size_t n)
@@ -91,9 +91,9 @@ static void piece_show(const struct dump *d, uint64_t address, const uint8_t *p,
 static int nothing_there(const struct dump *d, uint64_t at)
 {
 	if (d->o->object)
-		return tool_fail(TOOL_NOT_FOUND, "no %s in generation %" PRIu64, d->o->object, d->w.mount.generation);
+		return tool_fail(TOOL_NOT_FOUND, "no %s in generation %" PRIu64, d->o->object, d->w->mount.generation);
 	return tool_fail(TOOL_NOT_FOUND, "%s has nothing at 0x%" PRIx64 " in generation %" PRIu64,
-			 d->task ? d->task->name : "the root task", at, d->w.mount.generation);
+			 d->task ? d->task->name : "the root task", at, d->w->mount.generation);
 }
 
 static int dump(struct dump *d)
@@ -118,17 +118,10 @@ static int dump(struct dump *d)
 
 static int target_find(struct dump *d)
 {
-	const struct tool_options *o = d->o;
-
-	if (o->task) {
-		if (pagertab_open(&d->pager, &d->w) != TOOL_OK)
-			return tool_fail(TOOL_NOT_FOUND, "no tables of the pager found: another root task, or another version of it");
-		d->task = pagertab_find(&d->pager, o->task);
-		if (!d->task)
-			return tool_fail(TOOL_NOT_FOUND, "no task %s in generation %" PRIu64, o->task, d->w.mount.generation);
-	} else if (!o->object && !d->w.has_record) {
-		return tool_fail(TOOL_NOT_FOUND, "generation %" PRIu64 " has no record of a root task", d->w.mount.generation);
-	}
+	if (d->o->task)
+		return pagertab_task(&d->pager, d->w, d->o->task, &d->task);
+	if (!d->o->object && !d->w->has_record)
+		return tool_fail(TOOL_NOT_FOUND, "generation %" PRIu64 " has no record of a root task", d->w->mount.generation);
 	return TOOL_OK;
 }
 
@@ -158,40 +151,32 @@ static int arguments(struct dump *d)
 	return TOOL_OK;
 }
 
-static int dump_all(struct dump *d)
+static int dump_all(const struct tool_options *o, struct world *w)
 {
-	int status = target_find(d);
+	struct dump d = { .o = o, .w = w };
+	int status = arguments(&d);
 
-	if (status == TOOL_OK && d->o->json) {
+	if (status == TOOL_OK)
+		status = target_find(&d);
+	if (status == TOOL_OK && o->json) {
 		json_object(NULL);
-		json_number("generation", d->w.mount.generation);
-		json_hex("address", d->address);
+		json_number("generation", w->mount.generation);
+		json_hex("address", d.address);
 		json_list("lines");
-		status = dump(d);
+		status = dump(&d);
 		json_end();
 		json_end();
 	} else if (status == TOOL_OK) {
-		status = dump(d);
+		status = dump(&d);
 	}
-	pagertab_close(&d->pager);
+	pagertab_close(&d.pager);
 	return status;
 }
 
 int cmd_dump(const struct tool_options *o)
 {
 	struct dump d = { .o = o };
-	struct image img;
 	int status = arguments(&d);
 
-	if (status == TOOL_OK)
-		status = image_open(&img, o->image, false);
-	if (status != TOOL_OK)
-		return status;
-	status = world_open(&d.w, &img, o->generation);
-	if (status == TOOL_OK) {
-		status = dump_all(&d);
-		world_close(&d.w);
-	}
-	image_close(&img);
-	return status;
+	return status == TOOL_OK ? world_with(o, o->generation, dump_all) : status;
 }

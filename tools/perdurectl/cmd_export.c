@@ -182,17 +182,5 @@ static int export_from(const struct tool_options *o, struct world *w)
 
 int cmd_export(const struct tool_options *o)
 {
-	struct image img;
-	struct world w;
-	int status = image_open(&img, o->image, false);
-
-	if (status != TOOL_OK)
-		return status;
-	status = world_open(&w, &img, o->generation);
-	if (status == TOOL_OK) {
-		status = export_from(o, &w);
-		world_close(&w);
-	}
-	image_close(&img);
-	return status;
+	return world_with(o, o->generation, export_from);
 }

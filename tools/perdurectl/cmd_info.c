@@ -95,23 +95,18 @@ static void info_text(const struct world *w, const struct store_stats *s)
 		       w->record.root_space, w->record.store_pages, (double)w->record.clock_us / 1e6);
 }
 
+static int info(const struct tool_options *o, struct world *w)
+{
+	struct store_stats s;
+
+	store_stats(w->st, &s);
+	(o->json ? info_json : info_text)(w, &s);
+	return TOOL_OK;
+}
+
 int cmd_info(const struct tool_options *o)
 {
-	struct image img;
-	struct world w;
-	struct store_stats s;
-	int status = image_open(&img, o->image, false);
-
-	if (status != TOOL_OK)
-		return status;
-	status = world_open(&w, &img, o->generation);
-	if (status == TOOL_OK) {
-		store_stats(w.st, &s);
-		(o->json ? info_json : info_text)(&w, &s);
-		world_close(&w);
-	}
-	image_close(&img);
-	return status;
+	return world_with(o, o->generation, info);
 }
 
 static void generation_json(const struct fmt_generation *g)
@@ -156,33 +151,27 @@ static void generation_text(const struct fmt_generation *g, bool newest)
 	       g->flags & FMT_GEN_PINNED ? " (pinned)" : g->flags & FMT_GEN_SPARE ? " (spare)" : "");
 }
 
-int cmd_list(const struct tool_options *o)
+static int list_all(const struct tool_options *o, struct world *w)
 {
 	const struct fmt_generation *list;
-	struct image img;
-	struct world w;
-	unsigned count;
-	int status = image_open(&img, o->image, false);
+	unsigned count = world_kept(w, &list);
 
-	if (status != TOOL_OK)
-		return status;
-	status = world_open(&w, &img, NULL);
-	if (status == TOOL_OK) {
-		count = world_kept(&w, &list);
+	if (o->json)
+		json_list(NULL);
+	else
+		printf("  generation     parent   boot  taken (UTC)                clock [s]   used [MiB] name\n");
+	for (unsigned i = 0; i < count; i++) {
 		if (o->json)
-			json_list(NULL);
+			generation_json(&list[i]);
 		else
-			printf("  generation     parent   boot  taken (UTC)                clock [s]   used [MiB] name\n");
-		for (unsigned i = 0; i < count; i++) {
-			if (o->json)
-				generation_json(&list[i]);
-			else
-				generation_text(&list[i], i == 0);
-		}
-		if (o->json)
-			json_end();
-		world_close(&w);
+			generation_text(&list[i], i == 0);
 	}
-	image_close(&img);
-	return status;
+	if (o->json)
+		json_end();
+	return TOOL_OK;
+}
+
+int cmd_list(const struct tool_options *o)
+{
+	return world_with(o, NULL, list_all);
 }

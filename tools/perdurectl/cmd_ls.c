@@ -14,7 +14,7 @@
 #include "tool.h"
 
 struct listing {
-	struct world    w;
+	struct world   *w;
 	struct pagertab pager;
 	const struct tool_options *o;
 	uint64_t threads;
@@ -27,7 +27,7 @@ static const char *task_name(const struct listing *l, uint32_t number, const str
 	if (t)
 		snprintf(text, 64, "%" PRIu64 " %s", (uint64_t)t->id, t->name);
 	else
-		snprintf(text, 64, "%s", l->w.has_record && e->space == l->w.record.root_space ? "(root task)" : "-");
+		snprintf(text, 64, "%s", l->w->has_record && e->space == l->w->record.root_space ? "(root task)" : "-");
 	return text;
 }
 
@@ -69,9 +69,9 @@ static void thread_text(const struct listing *l, uint32_t number, const struct t
 
 	if (e->state != TS_READY) {
 		snprintf(waits, sizeof waits, "%s", thread_name(e->partner));
-		if (e->deadline != DEADLINE_NEVER && l->w.has_record)
+		if (e->deadline != DEADLINE_NEVER && l->w->has_record)
 			snprintf(deadline, sizeof deadline, "%+.6f s",
-				 (double)(int64_t)(e->deadline - l->w.record.clock_us) / 1e6);
+				 (double)(int64_t)(e->deadline - l->w->record.clock_us) / 1e6);
 	}
 	printf("%9s %5u %4u %-8s %-16s %-10s %-14s %s\n", thread_name((uint64_t)number << 32 | e->version), e->space,
 	       e->prio, thread_state(e), thread_kind(e), waits, deadline, task_name(l, number, e, task));
@@ -110,12 +110,12 @@ static int threads_list(struct listing *l)
 	uint32_t number = 0;
 	int status = STORE_OK, worst = TOOL_OK;
 
-	for (; object_thread_next(&l->w, &number, &e, &status); number++) {
+	for (; object_thread_next(l->w, &number, &e, &status); number++) {
 		const struct tcb *shown = NULL;
 
 		l->threads++;
 		if (l->o->registers) {
-			int r = object_tcb(&l->w, number, &tcb);
+			int r = object_tcb(l->w, number, &tcb);
 
 			if (r == TOOL_OK)
 				shown = &tcb;
@@ -124,7 +124,7 @@ static int threads_list(struct listing *l)
 		}
 		(l->o->json ? thread_json : thread_text)(l, number, &e, shown);
 	}
-	return status == STORE_OK ? worst : world_fail(&l->w, status, "thread table");
+	return status == STORE_OK ? worst : world_fail(l->w, status, "thread table");
 }
 
 static void tasks_list(const struct listing *l)
@@ -200,14 +200,9 @@ static int regions_list(struct listing *l)
 	const struct task *t;
 	struct region *list;
 	unsigned count;
-	int status = pagertab_open(&l->pager, &l->w);
+	int status = pagertab_task(&l->pager, l->w, l->o->task, &t);
 
-	if (status != TOOL_OK)
-		return tool_fail(status, "no tables of the pager found: another root task, or another version of it");
-	t = pagertab_find(&l->pager, l->o->task);
-	if (!t)
-		status = tool_fail(TOOL_NOT_FOUND, "no task %s in generation %" PRIu64, l->o->task, l->w.mount.generation);
-	else
+	if (status == TOOL_OK)
 		status = pagertab_regions(&l->pager, t, &list, &count);
 	if (status != TOOL_OK) {
 		pagertab_close(&l->pager);
@@ -229,14 +224,14 @@ static int regions_list(struct listing *l)
 
 static int list(struct listing *l)
 {
-	int status, tables = pagertab_open(&l->pager, &l->w);
+	int status, tables = pagertab_open(&l->pager, l->w);
 
 	if (l->o->json) {
 		json_object(NULL);
-		json_number("generation", l->w.mount.generation);
+		json_number("generation", l->w->mount.generation);
 		json_list("threads");
 	} else {
-		printf("generation %" PRIu64 ", persistent clock %.6f s\n", l->w.mount.generation, (double)l->w.record.clock_us / 1e6);
+		printf("generation %" PRIu64 ", persistent clock %.6f s\n", l->w->mount.generation, (double)l->w->record.clock_us / 1e6);
 		printf("   thread space prio state    what             partner    deadline       task\n");
 	}
 	status = threads_list(l);
@@ -256,19 +251,14 @@ static int list(struct listing *l)
 	return status;
 }
 
+static int ls(const struct tool_options *o, struct world *w)
+{
+	struct listing l = { .o = o, .w = w };
+
+	return o->task ? regions_list(&l) : list(&l);
+}
+
 int cmd_ls(const struct tool_options *o)
 {
-	struct listing l = { .o = o };
-	struct image img;
-	int status = image_open(&img, o->image, false);
-
-	if (status != TOOL_OK)
-		return status;
-	status = world_open(&l.w, &img, o->generation);
-	if (status == TOOL_OK) {
-		status = o->task ? regions_list(&l) : list(&l);
-		world_close(&l.w);
-	}
-	image_close(&img);
-	return status;
+	return world_with(o, o->generation, ls);
 }

@@ -220,20 +220,14 @@ static int verify_all(struct world *w, struct verify *v, uint64_t generation)
 	return problems ? TOOL_PROBLEM : TOOL_OK;
 }
 
-int cmd_verify(const struct tool_options *o)
+static int verify(const struct tool_options *o, struct world *w)
 {
 	struct verify v = { .json = o->json, .bar = isatty(2) };
-	struct image img;
-	struct world w;
-	int status = image_open(&img, o->image, false);
 
-	if (status != TOOL_OK)
-		return status;
-	status = world_open(&w, &img, o->generation);
-	if (status == TOOL_OK) {
-		status = verify_all(&w, &v, o->generation ? w.mount.generation : 0);
-		world_close(&w);
-	}
-	image_close(&img);
-	return status;
+	return verify_all(w, &v, o->generation ? w->mount.generation : 0);
+}
+
+int cmd_verify(const struct tool_options *o)
+{
+	return world_with(o, o->generation, verify);
 }

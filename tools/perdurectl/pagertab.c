@@ -90,6 +90,14 @@ void pagertab_close(struct pagertab *p)
 	p->tasks = NULL;
 }
 
+int pagertab_task(struct pagertab *p, struct world *w, const char *id_or_name, const struct task **task)
+{
+	if (pagertab_open(p, w) != TOOL_OK)
+		return tool_fail(TOOL_NOT_FOUND, "no tables of the pager found: another root task, or another version of it");
+	*task = pagertab_find(p, id_or_name);
+	return *task ? TOOL_OK : tool_fail(TOOL_NOT_FOUND, "no task %s in generation %" PRIu64, id_or_name, w->mount.generation);
+}
+
 static const struct task *by_id(const struct pagertab *p, uint64_t id)
 {
 	const struct task *t = &p->tasks[id % LIMIT_TASKS];

@@ -18,6 +18,8 @@ struct pagertab {
 /* TOOL_OK, or why there is none (TOOL_NOT_FOUND without a message: another root task, or another version's tables). */
 int pagertab_open(struct pagertab *p, struct world *w);
 void pagertab_close(struct pagertab *p);
+/* The same, and the task with this id or name; what is missing is said (TOOL_NOT_FOUND). To be closed in any case. */
+int pagertab_task(struct pagertab *p, struct world *w, const char *id_or_name, const struct task **task);
 
 /* By id, else by name (the newest of that name); NULL. */
 const struct task *pagertab_find(const struct pagertab *p, const char *id_or_name);

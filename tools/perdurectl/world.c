@@ -97,6 +97,23 @@ void world_close(struct world *w)
 	w->arena = NULL;
 }
 
+int world_with(const struct tool_options *o, const char *which, int (*use)(const struct tool_options *, struct world *))
+{
+	static struct world w;          /* large */
+	struct image img;
+	int status = image_open(&img, o->image, false);
+
+	if (status != TOOL_OK)
+		return status;
+	status = world_open(&w, &img, which);
+	if (status == TOOL_OK) {
+		status = use(o, &w);
+		world_close(&w);
+	}
+	image_close(&img);
+	return status;
+}
+
 int world_fail(const struct world *w, int status, const char *what)
 {
 	switch (status) {

@@ -9,6 +9,7 @@
 #include "format.h"
 #include "image.h"
 #include "store.h"
+#include "tool.h"
 
 struct world {
 	struct image      *img;
@@ -27,6 +28,9 @@ int world_prepare(struct world *w, struct image *img);
  * TOOL_NO_STORE, TOOL_NOT_FOUND, TOOL_IO, TOOL_DAMAGED. */
 int world_open(struct world *w, struct image *img, const char *which);
 void world_close(struct world *w);
+
+/* Open the image to be read and generation `which` of it, call `use`, and close both. Its status. */
+int world_with(const struct tool_options *o, const char *which, int (*use)(const struct tool_options *, struct world *));
 
 /* The tool's status for one of the store's, with a message that begins with the image's name and `what`. */
 int world_fail(const struct world *w, int store_status, const char *what);
