@@ -8,9 +8,6 @@
 const char test_suite[] = "latency";
 
 #define SENDERS         50000
-#define PER_SPACE       960
-#define UTCBS           0x80000000UL
-#define UTCBS_LOG2      22
 #define STACK           256
 #define PERIOD_US       50
 #define MAPPINGS        20000
@@ -54,71 +51,23 @@ static void receive_local(void *arg)
 		test_sleep_us(1000000);
 }
 
-static L4_ThreadId_t new_space(void)
-{
-	L4_ThreadId_t tid = test_new_id();
-	word old;
-
-	REQUIRE_EQ(L4_ThreadControl(tid, tid, L4_Myself(), L4_nilthread, (void *)-1), 1);
-	REQUIRE_EQ(L4_SpaceControl(tid, 0, L4_FpageLog2(TEST_KIP, 12), L4_FpageLog2(UTCBS, UTCBS_LOG2), L4_nilthread, &old), 1);
-	return tid;
-}
-
 static void start_senders(void)
 {
 	L4_ThreadId_t space = L4_nilthread;
 
 	stack = test_pages(SENDERS * STACK / 4096 + 1);
 	for (word i = 0; i < SENDERS; i++) {
-		L4_ThreadId_t tid = i % PER_SPACE ? test_new_id() : new_space();
+		L4_ThreadId_t tid = i % TEST_MANY ? test_new_id() : test_space_many();
 		word *top = (word *)(stack + (i + 1) * STACK - 4 * sizeof(word));
 
-		if (i % PER_SPACE)
+		if (i % TEST_MANY)
 			REQUIRE_EQ(L4_ThreadControl(tid, space, L4_Myself(), L4_nilthread, (void *)-1), 1);
 		else
 			space = tid;
 		top[0] = (word)send;
 		top[1] = i;
-		test_space_start_on(tid, UTCBS + i % PER_SPACE * L4_UTCB_SIZE, (word)top);
+		test_space_start_on(tid, TEST_MANY_UTCBS + i % TEST_MANY * L4_UTCB_SIZE, (word)top);
 	}
-}
-
-static volatile word mapped;
-
-static void receive_maps(void *arg)
-{
-	L4_ThreadId_t from;
-	L4_MsgTag_t tag;
-
-	(void)arg;
-	L4_LoadBR(0, L4_CompleteAddressSpace.raw);
-	tag = L4_Wait(&from);
-	for (;;) {
-		mapped += L4_IpcSucceeded(tag);
-		L4_LoadBR(0, L4_CompleteAddressSpace.raw);
-		L4_LoadMR(0, 1UL << 16);
-		tag = L4_ReplyWait(from, &from);
-	}
-}
-
-/* One page each in as many regions of 1 GiB as there are: the kernel's page tables run out, and mappings go to make room. */
-static L4_ThreadId_t map_far_apart(void)
-{
-	word *page = test_pages(1), i;
-	L4_ThreadId_t tid = test_space();
-
-	*page = 77;
-	test_space_start(tid, receive_maps, 0);
-	for (i = 0; i < MAPPINGS; i++) {
-		L4_MapItem_t item = L4_MapItem(L4_FpageAddRights(L4_FpageLog2((word)page, 12), 7),
-		                               0x100000000000 + (i << 30) % 0x400000000000 + (i << 12));
-
-		L4_LoadMR(0, 1UL << 16 | 2 << 6);
-		L4_LoadMR(1, item.raw[0]);
-		L4_LoadMR(2, item.raw[1]);
-		(void)L4_Call(tid);
-	}
-	return tid;
 }
 
 static void report(const char *name)
@@ -129,7 +78,7 @@ static void report(const char *name)
 
 static void lateness(void)
 {
-	word time = test_now_us(), tsc = bench_tsc(), last;
+	word time = test_now_us(), tsc = bench_tsc(), last, taken;
 	struct l4_thread_info info;
 	L4_ThreadId_t watcher, first, local;
 
@@ -166,7 +115,7 @@ static void lateness(void)
 	(void)L4_ThreadInfo(L4_ThreadNo(first), &info);
 	test_sleep_us(1000);
 	report("late_thread_info_over_50000_holes");
-	last = map_far_apart().raw;
+	last = test_map_far(test_pages(1), MAPPINGS, &taken).raw;
 	test_sleep_us(1000);
 	report("late_mapping_without_page_tables");
 	test_delete((L4_ThreadId_t){ .raw = last });

@@ -43,13 +43,19 @@ static void result(unsigned long *to)
 		*to = word;
 }
 
-unsigned long L4_CheckpointAndWait(unsigned long *generation)
+/* A call whose answer is one word; to: may be null. */
+static unsigned long call_for(unsigned long label, unsigned long arguments, unsigned long *to)
 {
-	unsigned long status = call(L4_CKPT_SAVE, 0);
+	unsigned long status = call(label, arguments);
 
 	if (status == L4_CKPT_OK)
-		result(generation);
+		result(to);
 	return status;
+}
+
+unsigned long L4_CheckpointAndWait(unsigned long *generation)
+{
+	return call_for(L4_CKPT_SAVE, 0, generation);
 }
 
 unsigned long L4_CheckpointInfo(struct L4_CkptStat *stat)
@@ -63,13 +69,8 @@ unsigned long L4_CheckpointInfo(struct L4_CkptStat *stat)
 
 unsigned long L4_SetCheckpointInterval(unsigned long us, unsigned long *before)
 {
-	unsigned long status;
-
 	L4_LoadMR(2, us);
-	status = call(L4_CKPT_INTERVAL, 1);
-	if (status == L4_CKPT_OK)
-		result(before);
-	return status;
+	return call_for(L4_CKPT_INTERVAL, 1, before);
 }
 
 unsigned long L4_PowerOff(void)
@@ -150,41 +151,27 @@ unsigned long L4_CheckpointList(struct L4_CkptGeneration *list, unsigned long mo
 unsigned long L4_CheckpointName(unsigned long generation, const char *name, unsigned long *named)
 {
 	L4_Word_t words[L4_CKPT_NAME_BYTES / sizeof(L4_Word_t)] = { 0 };
-	unsigned long status;
 
 	if (strlen(name) >= L4_CKPT_NAME_BYTES)
 		return L4_CKPT_BAD_REQUEST;
 	memcpy(words, name, strlen(name));
 	L4_LoadMR(2, generation);
 	L4_LoadMRs(3, (int)(sizeof words / sizeof *words), words);
-	status = call(L4_CKPT_NAME, 1 + sizeof words / sizeof *words);
-	if (status == L4_CKPT_OK)
-		result(named);
-	return status;
+	return call_for(L4_CKPT_NAME, 1 + sizeof words / sizeof *words, named);
 }
 
 unsigned long L4_CheckpointDrop(unsigned long first, unsigned long last, unsigned long *dropped)
 {
-	unsigned long status;
-
 	L4_LoadMR(2, first);
 	L4_LoadMR(3, last);
 	L4_LoadMR(4, 0);
-	status = call(L4_CKPT_DROP, 3);
-	if (status == L4_CKPT_OK)
-		result(dropped);
-	return status;
+	return call_for(L4_CKPT_DROP, 3, dropped);
 }
 
 unsigned long L4_CheckpointKeep(unsigned long unnamed, unsigned long *before)
 {
-	unsigned long status;
-
 	L4_LoadMR(2, unnamed);
-	status = call(L4_CKPT_KEEP, 1);
-	if (status == L4_CKPT_OK)
-		result(before);
-	return status;
+	return call_for(L4_CKPT_KEEP, 1, before);
 }
 
 /* MR3: changes; MR4, MR5: client and page to go on at; MR6: done; then the changes. */
@@ -234,12 +221,7 @@ unsigned long L4_OrderSave(const volatile void *first, unsigned long bytes, stru
 
 unsigned long L4_AwaitSave(const struct L4_CkptOrder *order, unsigned long *generation)
 {
-	unsigned long status;
-
 	L4_LoadMR(2, order->boot);
 	L4_LoadMR(3, order->snapshot);
-	status = call(L4_CKPT_AWAIT, 2);
-	if (status == L4_CKPT_OK)
-		result(generation);
-	return status;
+	return call_for(L4_CKPT_AWAIT, 2, generation);
 }

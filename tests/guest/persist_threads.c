@@ -15,9 +15,6 @@ const char test_suite[] = "persist_threads";
 
 #define MS              1000UL
 #define TIMES           4               /* TCBs and UTCBs in frames */
-#define PER_SPACE       960             /* what a space holds */
-#define UTCBS           0x80000000UL
-#define UTCBS_LOG2      22
 #define STACK           512
 #define STACK_MARK      0x5afe57ac
 #define EACH_US         2000            /* between two wakeups, on average */
@@ -62,25 +59,15 @@ static void sleep_on(void *arg)
 
 static void start_one(L4_ThreadId_t space, word i)
 {
-	L4_ThreadId_t tid = i % PER_SPACE ? test_new_id() : space;
+	L4_ThreadId_t tid = i % TEST_MANY ? test_new_id() : space;
 	word *top = (word *)(stack + (i + 1) * STACK - 4 * sizeof(word));
 
-	if (i % PER_SPACE)
+	if (i % TEST_MANY)
 		REQUIRE_EQ(L4_ThreadControl(tid, space, L4_Myself(), L4_nilthread, (void *)-1), 1);
 	*(word *)(stack + i * STACK) = STACK_MARK;
 	top[0] = (word)sleep_on;
 	top[1] = i;
-	test_space_start_on(tid, UTCBS + i % PER_SPACE * L4_UTCB_SIZE, (word)top);
-}
-
-static L4_ThreadId_t new_space(void)
-{
-	L4_ThreadId_t tid = test_new_id();
-	word old;
-
-	REQUIRE_EQ(L4_ThreadControl(tid, tid, L4_Myself(), L4_nilthread, (void *)-1), 1);
-	REQUIRE_EQ(L4_SpaceControl(tid, 0, L4_FpageLog2(TEST_KIP, 12), L4_FpageLog2(UTCBS, UTCBS_LOG2), L4_nilthread, &old), 1);
-	return tid;
+	test_space_start_on(tid, TEST_MANY_UTCBS + i % TEST_MANY * L4_UTCB_SIZE, (word)top);
 }
 
 /* How many have not woken `least` times. */
@@ -118,8 +105,8 @@ static void sleepers_setup(void)
 	stack = test_pages((unsigned int)(threads * STACK / 4096 + 1));
 	begin = test_now_us();
 	for (word i = 0; i < threads; i++) {
-		if (i % PER_SPACE == 0)
-			space = new_space();
+		if (i % TEST_MANY == 0)
+			space = test_space_many();
 		if (!i)
 			first_number = L4_ThreadNo(space);
 		start_one(space, i);

@@ -12,7 +12,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <cmocka.h>
 
 #include "ckptserver/chaos.h"
@@ -24,10 +23,10 @@
 #include "ckptserver/server.h"
 #include "ckptserver/statehash.h"
 #include "ckptserver/volatile.h"
+#include "ram.h"
 
 enum { PAGES = 96, VOLATILE = 88, CLIENT = 16, BUFFERS = 12, IN_FLIGHT = 64, ROUNDS = 400, STEPS = 300 };
 
-#define RAM_BASE        0x100000000ul   /* address sanitizer's shadow lies below it in the window */
 #define RAM_BYTES       (96ul << 20)
 
 static uint64_t now[PAGES], expected[PAGES], disk[PAGES];       /* content: one number per page; 0: hole */
@@ -474,12 +473,10 @@ static void the_proof_bites(void **state)
 static int set_up(void **state)
 {
 	static struct bootinfo bi;
-	void *at = (void *)(SIGMA0_PHYS_BASE + RAM_BASE);
 
 	(void)state;
-	if (mmap(at, RAM_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0) != at)
+	if (ram_map(&bi, RAM_BYTES))
 		return -1;
-	bi.max_pfn = (RAM_BASE + RAM_BYTES) >> 12;
 	bi.free_count = 2;
 	bi.free[0] = (struct bootinfo_range){ RAM_BASE, 64 << 12 };
 	bi.free[1] = (struct bootinfo_range){ RAM_BASE + (80 << 12), RAM_BYTES - (80 << 12) };

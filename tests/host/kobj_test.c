@@ -9,7 +9,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <cmocka.h>
 
 #include <l4/framecontrol.h>
@@ -21,10 +20,10 @@
 #include "ckptserver/log.h"
 #include "ckptserver/reclaim.h"
 #include "ckptserver/server.h"
+#include "ram.h"
 
 enum { OBJECTS = 8, STEPS = 20000 };
 
-#define RAM_BASE        0x100000000ul
 #define RAM_BYTES       (48ul << 20)
 #define TCB(i)          L4_OBJ(L4_OBJ_TCB, 128 + (i))
 #define EVENT(ev, name) ((uint64_t)(ev) << L4_EV_SHIFT | (name))
@@ -158,14 +157,10 @@ static void one_object_that_must_wait_stops_no_other(void **state)
 static int set_up(void **state)
 {
 	static struct bootinfo bi;
-	void *at = (void *)(SIGMA0_PHYS_BASE + RAM_BASE);
 
 	(void)state;
-	if (mmap(at, RAM_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0) != at)
+	if (ram_map(&bi, RAM_BYTES))
 		return -1;
-	bi.max_pfn = (RAM_BASE + RAM_BYTES) >> 12;
-	bi.free_count = 1;
-	bi.free[0] = (struct bootinfo_range){ RAM_BASE, RAM_BYTES };
 	srandom(7);
 	return pages_init(&bi) && kobj_init() ? 0 : -1;
 }

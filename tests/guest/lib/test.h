@@ -103,6 +103,11 @@ int test_same(L4_ThreadId_t a, L4_ThreadId_t b);
 
 /* Create a thread in a new space (SpaceControl done), inactive until test_space_start. */
 L4_ThreadId_t test_space(void);
+/* The same with a UTCB area for as many threads as a space may have; slot n at TEST_MANY_UTCBS + n * L4_UTCB_SIZE. */
+#define TEST_MANY               960
+#define TEST_MANY_UTCBS         0x80000000UL
+#define TEST_MANY_UTCB_LOG2     22
+L4_ThreadId_t test_space_many(void);
 /* One more thread in the space of `first`; slot 1..15. */
 L4_ThreadId_t test_space_thread(L4_ThreadId_t first, unsigned int slot);
 /* Activate with test_pager() as pager and start fn(arg). */
@@ -111,6 +116,9 @@ void test_space_start(L4_ThreadId_t tid, void (*fn)(void *), void *arg);
 void test_space_start_at(L4_ThreadId_t tid, word utcb, void (*fn)(void *), void *arg);
 /* The same on a stack of the caller's: at sp stand fn and arg. */
 void test_space_start_on(L4_ThreadId_t tid, word utcb, word sp);
+/* Map the page to a new test space, at one place each in as many regions of 1 GiB as there are, and so on: the kernel's page tables run
+ * out, and mappings go to make room. *taken: how many map items were. The space's thread waits for more. */
+L4_ThreadId_t test_map_far(word *page, word count, word *taken);
 /* The thread that answers the faults of test spaces. */
 L4_ThreadId_t test_pager(void);
 /* Faults it has answered so far; faults at addresses that are not the root's memory (those threads stay

@@ -222,15 +222,24 @@ L4_ThreadId_t test_pager(void)
 	return pager_id;
 }
 
-L4_ThreadId_t test_space(void)
+static L4_ThreadId_t space_with(word utcbs, int utcbs_log2)
 {
 	L4_ThreadId_t tid = test_new_id();
 	word old;
 
 	REQUIRE_EQ(L4_ThreadControl(tid, tid, L4_Myself(), L4_nilthread, (void *)-1), 1);
-	REQUIRE_EQ(L4_SpaceControl(tid, 0, L4_FpageLog2(TEST_KIP, 12), L4_FpageLog2(TEST_UTCBS, TEST_UTCB_LOG2),
-	                           L4_nilthread, &old), 1);
+	REQUIRE_EQ(L4_SpaceControl(tid, 0, L4_FpageLog2(TEST_KIP, 12), L4_FpageLog2(utcbs, utcbs_log2), L4_nilthread, &old), 1);
 	return tid;
+}
+
+L4_ThreadId_t test_space(void)
+{
+	return space_with(TEST_UTCBS, TEST_UTCB_LOG2);
+}
+
+L4_ThreadId_t test_space_many(void)
+{
+	return space_with(TEST_MANY_UTCBS, TEST_MANY_UTCB_LOG2);
 }
 
 L4_ThreadId_t test_space_thread(L4_ThreadId_t first, unsigned int slot)
@@ -294,6 +303,39 @@ word test_random(word *state)
 }
 
 /* ---- Messages ------------------------------------------------------------------------------------------- */
+
+static void receive_maps(void *arg)
+{
+	L4_ThreadId_t from;
+
+	(void)arg;
+	L4_LoadBR(0, L4_CompleteAddressSpace.raw);
+	(void)L4_Wait(&from);
+	for (;;) {
+		L4_LoadBR(0, L4_CompleteAddressSpace.raw);
+		L4_LoadMR(0, 1UL << 16);
+		(void)L4_ReplyWait(from, &from);
+	}
+}
+
+L4_ThreadId_t test_map_far(word *page, word count, word *taken)
+{
+	L4_ThreadId_t tid = test_space();
+
+	*page = 77;
+	*taken = 0;
+	test_space_start(tid, receive_maps, 0);
+	for (word i = 0; i < count; i++) {
+		L4_MapItem_t item = L4_MapItem(L4_FpageAddRights(L4_FpageLog2((word)page, 12), 7),
+		                               0x100000000000 + (i << 30) % 0x400000000000 + (i << 12));
+
+		L4_LoadMR(0, 1UL << 16 | 2 << 6);
+		L4_LoadMR(1, item.raw[0]);
+		L4_LoadMR(2, item.raw[1]);
+		*taken += L4_IpcSucceeded(L4_Call_Timeouts(tid, L4_TimePeriod(2000000), L4_TimePeriod(2000000)));
+	}
+	return tid;
+}
 
 void test_load(word label, unsigned int untyped, word w1, word w2)
 {
