@@ -38,7 +38,8 @@ unsigned disk_interrupt(void);
 /* To be called every 10 ms or so while disk_wants_tick; now: time-stamp counter. Looks whether the device is well: one that
  * asks for a reset, or has not answered a request for ckpt.disk_timeout, is reset and gets everything under way again; one that
  * is gone fails all requests with BLK_EIO, those made while it is gone too, and is looked for again. Says what it
- * does on the console. True if a request was completed. */
+ * does on the console. Looks at its size, too: of a partition that was cut off, or grows back, the console is told, and requests beyond
+ * what there is fail. True if a request was completed. */
 bool disk_tick(uint64_t now);
 bool disk_wants_tick(void);
 

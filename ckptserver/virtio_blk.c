@@ -40,6 +40,8 @@
 #define DEVICE_BLK_TRANS 0x1001         /* transitional, has the modern capabilities too */
 #define QUEUE_MAX       256
 #define LOOK_US         100000ul        /* between two looks at the device while it works */
+#define CAPACITY_US     500000ul        /* between two looks at its size */
+#define CAPACITY_TRIES  100u
 #define RESET_US        2000000ul       /* a reset that takes longer is complained of, and asked for again */
 #define ABSENT_US       100000ul        /* between two looks for a device that is gone: from … */
 #define ABSENT_MAX_US   5000000ul       /* … to */
@@ -87,6 +89,7 @@ static struct {
 	uint64_t part_blocks;
 
 	uint64_t look_tsc;              /* next look at the device */
+	uint64_t capacity_tsc;          /* … at its size; 0: a request has failed */
 	uint64_t pause_us;              /* RESETTING, GONE: until the one after that */
 	unsigned resets_in_row;
 	struct disk_failure failure;
@@ -238,19 +241,33 @@ static bool queue_start(void)
 	return true;
 }
 
-/* The whole disk's size, and with it how much of the partition there is. */
-static void read_capacity(void)
+/* The whole disk's size, and with it how much of the partition there is. In two halves: it may change in between. False: it
+ * does, so look again later. */
+static bool read_capacity(void)
 {
-	uint64_t blocks;
+	uint8_t generation = mmio_read8(vb.common + VIRTIO_PCI_COMMON_CFGGENERATION);
+	uint64_t sectors = mmio_read32(vb.device) | (uint64_t)mmio_read32(vb.device + 4) << 32, blocks;
 
-	vb.sectors = mmio_read32(vb.device) | (uint64_t)mmio_read32(vb.device + 4) << 32;
-	blocks = vb.sectors > vb.first_sector ? (vb.sectors - vb.first_sector) / (BLK_SIZE / 512) : 0;
+	if (generation != mmio_read8(vb.common + VIRTIO_PCI_COMMON_CFGGENERATION))
+		return false;
+	vb.sectors = sectors;
+	blocks = sectors > vb.first_sector ? (sectors - vb.first_sector) / (BLK_SIZE / 512) : 0;
 	if (blocks > vb.part_blocks)
 		blocks = vb.part_blocks;
-	if (vb.part_blocks && blocks != disk_dev.blocks)
+	if (blocks < vb.part_blocks && blocks != disk_dev.blocks)
 		log_error("disk %s: its partition has %lu blocks, of which %lu can be reached", vb.name, vb.part_blocks,
 			  blocks);
+	else if (blocks != disk_dev.blocks)
+		log_line("[ckpt] disk %s: all %lu blocks of its partition can be reached again", vb.name, blocks);
 	disk_dev.blocks = blocks;
+	return true;
+}
+
+/* A disk may become smaller, or larger again, while it works. */
+static void look_capacity(uint64_t now)
+{
+	if (now >= vb.capacity_tsc && read_capacity())
+		vb.capacity_tsc = now + time_ticks(CAPACITY_US);
 }
 
 /* From a reset device to one that takes requests. NULL, or what is wrong. */
@@ -262,7 +279,8 @@ static const char *device_start(void)
 	}
 	if (vb.read_only)
 		return "read-only";
-	read_capacity();
+	for (unsigned tries = 0; tries < CAPACITY_TRIES && !read_capacity(); tries++)
+		;
 	status_add(VIRTIO_CONFIG_S_DRIVER_OK);
 	return NULL;
 }
@@ -515,6 +533,8 @@ static unsigned complete_used(void)
 
 		if (id % 3 || id / 3 >= vb.slots)
 			continue;                       /* the device talks nonsense */
+		if (vb.slot[id / 3].status != VIRTIO_BLK_S_OK)
+			vb.capacity_tsc = 0;
 		n += slot_done(id / 3, vb.slot[id / 3].status == VIRTIO_BLK_S_OK);
 	}
 	if (n)
@@ -738,6 +758,8 @@ bool disk_tick(uint64_t now)
 		disk_interrupt();               /* should an interrupt have been lost */
 		if (vb.in_flight && now >= vb.look_tsc)
 			look_running(now);
+		if (vb.state == VB_RUNNING)
+			look_capacity(now);
 		break;
 	case VB_RESETTING:
 		look_resetting(now);
