@@ -2,13 +2,16 @@
  * Reads that fail for an error of the disk: when they are made again, and when a page counts as lost.
  *
  * A disk that is in trouble as a whole is waited for, for ever. A page that cannot be read for ckpt.timeout while others can
- * is lost: who needs it is stopped, as with a damaged one.
+ * is lost: who needs it is stopped, as with a damaged one. Perhaps all wait for that page, and nobody reads others: so one block of
+ * the partition's first ones is read whenever failed reads are made again.
  */
 #ifndef CKPT_BADREAD_H
 #define CKPT_BADREAD_H
 
 #include <stdbool.h>
 #include <stdint.h>
+
+bool badread_init(void);
 
 /* The page's read has failed. True: it counts as lost; it is forgotten here. */
 bool badread_failed(uint64_t key);

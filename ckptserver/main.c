@@ -18,6 +18,7 @@
 #include <l4/start.h>
 #include <l4/string.h>
 
+#include "badread.h"
 #include "chaos.h"
 #include "commit.h"
 #include "cow.h"
@@ -218,7 +219,7 @@ int main(void)
 	time_init(boot->tsc_hz);
 	if (options.bad[0])
 		log_error("option %s is not understood", options.bad);
-	if (!pages_init(boot) || !statehash_init() || !kobj_init() || !pending_init() || !scrub_init() ||
+	if (!pages_init(boot) || !statehash_init() || !kobj_init() || !pending_init() || !scrub_init() || !badread_init() ||
 	    !cow_init(buffer_count())) {
 		log_error("not enough memory");
 		return 1;

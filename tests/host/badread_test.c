@@ -10,6 +10,7 @@
 
 #include "ckptserver/badread.h"
 #include "ckptserver/disk.h"
+#include "ckptserver/pages.h"
 #include "ckptserver/server.h"
 
 struct options options;
@@ -21,9 +22,32 @@ uint64_t disk_reads(void) { return reads; }
 uint64_t time_us(uint64_t tsc) { (void)tsc; return long_ago ? 2000000 : 0; }
 uint64_t time_ticks(uint64_t us) { return us; }
 
+static enum { DEAD, WELL } device;
+
+static void submit(struct blkdev *dev, struct blkreq *r)
+{
+	(void)dev;
+	assert_int_equal(r->op, BLK_READ);
+	r->status = device == WELL ? BLK_OK : BLK_EIO;
+	reads += device == WELL;
+	r->done(r);
+}
+
+struct blkdev disk_dev = { .submit = submit };
+
+void *server_alloc(uint64_t bytes)
+{
+	static char page[4096];
+
+	assert_true(bytes <= sizeof page);
+	return page;
+}
+
 static int set_up(void **state)
 {
 	(void)state;
+	device = DEAD;
+	assert_true(badread_init());
 	options.disk_timeout_us = 1000000;
 	long_ago = false;
 	for (uint64_t key = 1; key < 1000; key++)
@@ -56,6 +80,22 @@ static void others_are_read(void **state)
 	long_ago = true;
 	assert_true(badread_failed(1));
 	assert_false(badread_failed(1));        /* forgotten: from the beginning */
+}
+
+/* Everybody waits for this one page. */
+static void nobody_reads_others(void **state)
+{
+	uint64_t now = 1;
+	bool lost = false;
+
+	(void)state;
+	long_ago = true;
+	for (unsigned i = 0; i < 100; i++, now += 2000000)
+		assert_false(badread_due(now) && badread_failed(1));    /* the disk may be dead */
+	device = WELL;
+	for (unsigned i = 0; i < 20; i++, now += 2000000)
+		lost |= badread_due(now) && badread_failed(1);
+	assert_true(lost);
 }
 
 static void a_few_tries_are_not_enough(void **state)
@@ -102,6 +142,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup(a_dead_disk_is_waited_for, set_up),
 		cmocka_unit_test_setup(others_are_read, set_up),
+		cmocka_unit_test_setup(nobody_reads_others, set_up),
 		cmocka_unit_test_setup(a_few_tries_are_not_enough, set_up),
 		cmocka_unit_test_setup(more_than_the_table_holds, set_up),
 		cmocka_unit_test_setup(pauses_double, set_up),
