@@ -11,6 +11,7 @@
 struct overlay {
 	struct fmt_record *record;
 	uint32_t count;
+	uint64_t dead;                  /* blocks of records that do not count */
 	uint64_t chain[FMT_DELTA_CHAIN_MAX];
 	bool     lost;                  /* not all of the chain could be read */
 };
@@ -124,10 +125,11 @@ static void take_records(struct walk *w, const struct fmt_delta *d, uint64_t blo
 			problem(w, "record of a delta block is not valid", r->key, block);
 			continue;
 		}
-		if (kind_of(r) == FMT_RECORD_TABLE && w->c->delta_blocks > 1)
+		if ((kind_of(r) == FMT_RECORD_TABLE && w->c->delta_blocks > 1) ||
+		    (at < o->count && o->record[at].key == r->key)) {
+			o->dead += kind_of(r) != FMT_RECORD_UNUSED && block_in(r);
 			continue;
-		if (at < o->count && o->record[at].key == r->key)
-			continue;
+		}
 		memmove(&o->record[at + 1], &o->record[at], (o->count++ - at) * sizeof(*r));
 		o->record[at] = *r;
 		o->record[at].block &= FMT_BLOCK_MASK | FMT_RECORD_REPLACES;
@@ -159,6 +161,8 @@ static void check_chain(struct walk *w, const struct fmt_generation *g)
 		records += kind_of(&w->o->record[i]) != FMT_RECORD_TABLE;
 	if (records != g->delta_count)
 		problem(w, "number of records of the delta is wrong", records, g->delta.block);
+	if (g->delta_dead && g->delta_dead != w->o->dead)
+		problem(w, "number of dead blocks of the delta is wrong", w->o->dead, g->delta.block);
 }
 
 /* A page of the full generation that the delta has a record for: it is only marked as reached. */

@@ -101,6 +101,17 @@ static bool is_written(const struct delta *d, const struct delta_entry *e)
 	return e->fresh || (d->merge && e->home == d->chain_count);
 }
 
+/* Blocks that the records of one block of a chain name, and that are protected with it, whether or not they still count. */
+static uint8_t names(const struct fmt_delta *b)
+{
+	uint32_t n = 0;
+
+	for (uint32_t i = 0; i < b->count; i++)
+		n += record_kind(b->record[i].key) == FMT_RECORD_TABLE ||
+		     (record_kind(b->record[i].key) == FMT_RECORD_PAGE && b->record[i].block & FMT_BLOCK_MASK);
+	return (uint8_t)n;
+}
+
 static void fill(struct store *st, struct fmt_delta *to)
 {
 	struct delta *d = &st->delta;
@@ -121,6 +132,7 @@ static void fill(struct store *st, struct fmt_delta *to)
 			to->record[to->count++] = d->entry[d->cursor].r;
 	for (uint32_t i = 0; last && i < st->new_table_count; i++)
 		to->record[to->count++].key = (uint64_t)FMT_RECORD_TABLE << FMT_RECORD_KIND_SHIFT | st->new_table[i];
+	d->made_names[d->made_done] = names(to);
 }
 
 int delta_write(struct store *st)
@@ -139,6 +151,18 @@ int delta_write(struct store *st)
 	st->now_index++;
 	node_write_again(st, n);
 	return STORE_AGAIN;
+}
+
+/* Blocks that records of the new chain name, but newer ones have taken their place. */
+static uint64_t dead(const struct delta *d)
+{
+	uint64_t n = 0;
+
+	for (uint32_t i = 0; i < d->chain_count - d->merge; i++)
+		n += d->chain_names[i];
+	for (uint32_t i = 1; i <= d->count; i++)
+		n -= entry_block(&d->entry[i]) && !is_written(d, &d->entry[i]);
+	return n;
 }
 
 /* The range of the blocks that the generation's delta takes. */
@@ -160,6 +184,7 @@ void delta_seal(struct store *st, struct fmt_generation *g)
 		delta_release(st, d->chain[d->chain_count - 1].block);
 	g->delta = d->made[d->made_count - 1];
 	g->delta_count = d->count;
+	g->delta_dead = dead(d);
 	g->delta_low = UINT64_MAX;
 	for (uint32_t i = 1; i <= d->count; i++)
 		if (entry_block(&d->entry[i]))
@@ -188,8 +213,10 @@ void delta_committed(struct store *st, uint64_t generation)
 		}
 	d->fresh = 0;
 	d->chain_count -= d->merge;
-	for (uint32_t i = 0; i < d->made_count; i++)
+	for (uint32_t i = 0; i < d->made_count; i++) {
+		d->chain_names[d->chain_count] = d->made_names[i];
 		d->chain[d->chain_count++] = d->made[i];
+	}
 	d->made_count = d->made_done = 0;
 	d->table_outside = true;
 }
@@ -289,6 +316,7 @@ static const char *load_block(struct store *st, const struct fmt_delta *from, co
 	    from->full >= from->generation || !from->full)
 		return "delta block belongs to another generation";
 	*before = from->generation;
+	d->chain_names[d->chain_count - 1] = names(from);
 	for (uint32_t i = 0; i < from->count; i++) {
 		const struct fmt_record *r = &from->record[i];
 		const char *why = record_bad(st, r);
@@ -344,9 +372,13 @@ const char *delta_load(struct store *st, const struct fmt_generation *g, int *st
 	for (uint32_t i = 1; i <= d->count; i++)
 		d->entry[i].home = (uint8_t)(d->chain_count + 1 - d->entry[i].home);
 	for (uint32_t i = 0, k = d->chain_count - 1; i < k; i++, k--) {
+		uint8_t named = d->chain_names[i];
+
 		ref = d->chain[i];
 		d->chain[i] = d->chain[k];
 		d->chain[k] = ref;
+		d->chain_names[i] = d->chain_names[k];
+		d->chain_names[k] = named;
 	}
 	d->table_outside = true;
 	return NULL;

@@ -99,7 +99,8 @@ struct fmt_generation {
 	struct fmt_ref table;           /* its generation table; hole: no other generation was kept */
 	uint64_t base;                  /* nearest ancestor that is kept as well; 0: `parent` and `freed` say it all */
 	uint64_t base_freed;            /* blocks of `base` that this generation does not use (an upper bound) */
-	uint8_t  reserved[24];
+	uint64_t delta_dead;            /* blocks that records of its chain name and it does not use; 0 in old stores */
+	uint8_t  reserved[16];
 	uint64_t delta_low, delta_high; /* the blocks its delta takes are all low <= b < high */
 	uint8_t  user[256];             /* the caller's record */
 };
@@ -219,6 +220,7 @@ FMT_AT(fmt_generation, state_hash, 168);
 FMT_AT(fmt_generation, table, 184);
 FMT_AT(fmt_generation, base, 200);
 FMT_AT(fmt_generation, base_freed, 208);
+FMT_AT(fmt_generation, delta_dead, 216);
 FMT_AT(fmt_generation, delta_low, 240);
 FMT_AT(fmt_generation, user, 256);
 FMT_BYTES(fmt_super, FMT_BLOCK);

@@ -9,13 +9,15 @@
  * Blocks held. Seen as a graph, each generation is tied to its base, the nearest ancestor on the list, and the
  * current state to the generation it was made from. A block of some generation that the current state does not use
  * gets lost on some tie on the way from the one to the other. So the sum, over all ties, of the blocks that the
- * farther end has and the nearer one has not is never too small.
+ * farther end has and the nearer one has not is never too small. Beside these there are the dead blocks of deltas
+ * (format.h: delta_dead), which nobody uses and nobody can have, if they were not freed on one of these ties.
  */
 #include <string.h>
 
 #include "store_priv.h"
 
 #define TIE_GONE        UINT64_MAX      /* used: it is in the graph only to pass its base on */
+#define DEAD_MAX        (FMT_DELTA_CHAIN_MAX * FMT_DELTA_RECORDS)
 #define FIXED   (FMT_GEN_NAMED | FMT_GEN_PINNED)
 
 struct kept *kept_find(struct store *st, uint64_t generation)
@@ -133,7 +135,9 @@ static uint32_t ties_make(struct store *st, enum part part)
 		struct tied *t = &st->ties[n];
 		bool here = g->generation == st->last.generation;
 
-		*t = (struct tied){ g->generation, g->used, g->base, g->base_freed, here };
+		*t = (struct tied){ .generation = g->generation, .used = g->used, .base = g->base, .base_freed = g->base_freed,
+				    .dead = g->delta_dead < DEAD_MAX ? g->delta_dead : DEAD_MAX, .root = g->map.root.block,
+				    .full = !g->delta.block, .reached = here };
 		if (!is_part(st, &st->kept[i], part))
 			t->used = TIE_GONE;
 		/* Oldest first: its base stands here already, and the base of that is one that stays. */
@@ -148,14 +152,64 @@ static uint32_t ties_make(struct store *st, enum part part)
 	return n;
 }
 
+static struct tied *base_of(struct tied *t, uint32_t n, const struct tied *of)
+{
+	for (uint32_t i = 0; i < n; i++)
+		if (t[i].generation == of->base && t[i].used != TIE_GONE)
+			return &t[i];
+	return NULL;
+}
+
+/* The dead blocks of `of` were freed between its full generation and it. Are they counted on the ties from it down to one
+ * that is as old as that? */
+static bool dead_are_counted(struct tied *t, uint32_t n, const struct tied *of)
+{
+	const struct tied *near = of;
+
+	for (uint32_t i = 0; i < n; i++) {
+		const struct tied *base = base_of(t, n, near);
+
+		if (!base || tie_lost(near, base) != near->base_freed)
+			return false;
+		if (base->root != of->root || base->full)
+			return true;
+		near = base;
+	}
+	return false;
+}
+
+/* Dead blocks of deltas that are not counted on ties. Those of a generation are dead in each that goes on with its chain,
+ * too. `here`: the current state's parent, or NULL. */
+static uint64_t held_dead(struct tied *t, uint32_t n, struct tied *here)
+{
+	uint64_t dead = 0;
+
+	for (; here && !here->line; here = base_of(t, n, here))
+		here->line = true;
+	for (uint32_t i = 0; i < n; i++) {
+		bool counted = t[i].used == TIE_GONE || !t[i].dead;
+
+		for (uint32_t k = 0; k < n && !counted; k++)
+			counted = t[k].base == t[i].generation && t[k].used != TIE_GONE && t[k].root == t[i].root && !t[k].full;
+		if (!counted && !(t[i].line && dead_are_counted(t, n, &t[i])))
+			dead += t[i].dead;
+	}
+	return dead;
+}
+
 /* Blocks that the generations of the list, or of a part, use and the one that the current state is made from does not. */
 static uint64_t held_by(struct store *st, enum part part)
 {
 	uint32_t n = ties_make(st, part);
 	struct tied *t = st->ties;
-	uint64_t held = 0;
+	struct tied *here = NULL;
+	uint64_t held;
 	bool more = true;
 
+	for (uint32_t i = 0; i < n; i++)
+		if (t[i].reached)
+			here = &t[i];
+	held = held_dead(t, n, here);
 	while (more) {
 		more = false;
 		for (uint32_t far = 0; far < n; far++)

@@ -104,7 +104,10 @@ struct kept {
 /* The same, seen as a node of a graph: gens.c. */
 struct tied {
 	uint64_t generation, used, base, base_freed;
-	bool     reached;
+	uint64_t dead;                  /* its delta_dead */
+	uint64_t root;                  /* of its map: the same for all that build on one full generation */
+	bool     reached, full;
+	bool     line;                  /* the current state's parent, or an ancestor of it */
 };
 
 /* A page, or a block of the full generation's tables, that has changed since the full generation. */
@@ -130,10 +133,12 @@ struct delta {
 	bool         off;               /* full commits only */
 	uint64_t     full;              /* number of the full generation */
 	struct fmt_ref chain[FMT_DELTA_CHAIN_MAX];      /* of `last`, oldest first */
+	uint8_t      chain_names[FMT_DELTA_CHAIN_MAX];  /* blocks that the records of each name */
 	uint32_t     chain_count;
 	bool         table_outside;     /* the last table's blocks stand in no map */
 	/* the commit under way */
 	struct fmt_ref made[DELTA_MADE_MAX];
+	uint8_t      made_names[DELTA_MADE_MAX];
 	uint32_t     made_count, made_done;
 	bool         merge;             /* the chain's newest block is written anew with the fresh records */
 	uint16_t     cursor;            /* next entry to be written, or folded; 0: none */

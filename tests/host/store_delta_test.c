@@ -543,6 +543,53 @@ static void test_space_comes_back(void **state)
 	close_store(&b, &im);
 }
 
+/* All that can be promised is, and then put: while the chain is long, and has many blocks in its records that are not used
+ * any more, those of other generations besides (`what`: 0), or of this one alone (1); and when only a named one has it (2). */
+static void promise_all(unsigned commits, unsigned what)
+{
+	struct sim_image im;
+	struct bench b;
+	uint64_t user = 0, pages;
+
+	fresh_store(&b, &im, 2 * SMALL, 256);
+	for (unsigned v = 0; v < 3000; v++)
+		assert_int_equal(do_put(&b, 5, v, 1), STORE_OK);
+	two_full(&b, &user);
+	for (unsigned i = 0; i < commits; i++) {
+		for (unsigned k = 0; k < 120; k++)
+			assert_int_equal(do_put(&b, 16, i % 2 * 120 + k, i + 2), STORE_OK);
+		commit_blocks(&b, &user);
+	}
+	for (uint64_t g = 1; g < user && what == 1; g++)
+		store_drop(b.st, g);
+	if (what == 2)
+		assert_int_equal(store_name(b.st, user, "long"), STORE_OK);
+	store_full_commits(b.st, what == 2);
+	for (unsigned i = 0; i < 12 && what == 2; i++) {
+		assert_int_equal(do_put(&b, 5, 0, i + 2), STORE_OK);
+		commit_blocks(&b, &user);
+	}
+	while (store_reserve(b.st, 1) == STORE_OK)
+		;
+	pages = b.st->reserved;
+	assert_in_range(pages, 1000, 2 * SMALL);
+	for (uint64_t v = 0; v < pages; v++)
+		assert_int_equal(do_put(&b, 17, v, 5), STORE_OK);
+	commit_blocks(&b, &user);
+	assert_int_equal(full_check(&b, NULL, true), 0);
+	assert_int_equal(bench_mount(&b, 0), STORE_OK);
+	assert_int_equal(expect_page(&b, 17, pages - 1, 5), 0);
+	close_store(&b, &im);
+}
+
+static void test_promises_are_kept(void **state)
+{
+	(void)state;
+	for (unsigned commits = 3; commits < 16; commits += 3)
+		for (unsigned what = 0; what < 3; what++)
+			promise_all(commits, what);
+}
+
 /* ---- Damage ---- */
 
 static void flip(struct sim_image *im, uint64_t block, unsigned byte)
@@ -767,6 +814,7 @@ int main(void)
 		cmocka_unit_test(test_chain_is_folded),
 		cmocka_unit_test(test_large_commit_is_full),
 		cmocka_unit_test(test_space_comes_back),
+		cmocka_unit_test(test_promises_are_kept),
 		cmocka_unit_test(test_every_delta_block_damaged),
 		cmocka_unit_test(test_shared_roots_damaged),
 		cmocka_unit_test(test_fuzzed_with_right_sums),
