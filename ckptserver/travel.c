@@ -180,6 +180,8 @@ uint64_t travel_name(uint64_t *generation, const uint64_t name[4])
 		if (*text && list[i].generation != *generation && !strcmp(list[i].name, text))
 			return L4_CKPT_NAME_TAKEN;
 	status = store_name(commit_store(), *generation, text);
+	if (status == STORE_NO_GENERATION)
+		return L4_CKPT_NOT_KEPT;
 	if (status != STORE_OK)
 		return status == STORE_TOO_MANY ? L4_CKPT_TABLE_FULL : L4_CKPT_FAILED;
 	changed();

@@ -326,7 +326,7 @@ unsigned kept_named_by(struct store *st, unsigned slot)
 			continue;
 		}
 		k->slots &= (uint8_t)~(1u << slot);
-		k->listed = false;
+		k->listed &= (k->flags & FIXED) != 0;   /* named since: the other superblock has it, and the next table */
 		if (k->slots)
 			continue;
 		if (departed < k->age + 1u)
@@ -489,8 +489,8 @@ int store_name(struct store *st, uint64_t generation, const char *name)
 
 	if (name && name[0] && !name_valid(name))
 		return STORE_EINVAL;
-	if (!k)
-		return STORE_NO_GENERATION;
+	if (!k || (st->shed_left && !k->planned))
+		return STORE_NO_GENERATION;     /* or soon: it is being shed */
 	if (!name || !name[0]) {
 		memset(k->name, 0, sizeof(k->name));
 		k->flags &= ~FMT_GEN_NAMED;

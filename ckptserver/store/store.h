@@ -229,8 +229,8 @@ int store_keep(struct store *st, uint32_t unnamed);
 uint32_t store_kept(const struct store *st);            /* that number */
 
 /* Name a generation (NULL or "": take its name away). A name has 1 to 31 of A-Z a-z 0-9 . _ - and is not a number.
- * STORE_EINVAL: no such name, or another generation has it; STORE_NO_GENERATION; STORE_TOO_MANY. Durable with
- * the next commit; a generation that is not pinned and loses its name may go with it. */
+ * STORE_EINVAL: no such name, or another generation has it; STORE_NO_GENERATION (or it is going, for space is short);
+ * STORE_TOO_MANY. Durable with the next commit; a generation that is not pinned and loses its name may go with it. */
 int store_name(struct store *st, uint64_t generation, const char *name);
 
 /* Do not keep this generation any longer, whatever its name and pins; from the next commit on. STORE_EINVAL: it is the

@@ -227,6 +227,43 @@ static void test_names(void **state)
 	world_end(&w);
 }
 
+/* A generation is named at every moment of the commit that leaves it out of its table: it stays, or the name is refused. */
+static void test_named_during_a_commit(void **state)
+{
+	unsigned refused = 0, steps = 0;
+	bool over = false;
+
+	(void)state;
+	for (unsigned until = 0; !over; until++) {
+		uint8_t user[STORE_USER_BYTES] = { 0 };
+		struct store_op op = { 0 };
+		struct world w;
+		int named;
+
+		world_make(&w, BLOCKS);
+		commits(&w, 1, 8);
+		assert_int_equal(do_put(&w.b, 16, 0, content_of(9, 0)), STORE_OK);
+		assert_int_equal(store_begin(w.b.st, user), STORE_OK);
+		assert_int_equal(store_commit(w.b.st, &op), STORE_PENDING);
+		for (steps = 0; steps < until && op.status == STORE_PENDING; steps++)
+			if (!store_work(w.b.st) && op.status == STORE_PENDING)
+				w.b.sim.dev.wait(&w.b.sim.dev);
+		over = op.status != STORE_PENDING;
+		named = store_name(w.b.st, 1, "late");
+		refused += named != STORE_OK;
+		assert_int_equal(store_sync(w.b.st, &op, op.status), STORE_OK);
+		for (uint64_t g = 10; g < 14; g++)
+			commit(&w, g);
+		assert_int_equal(bench_mount(&w.b, 0), STORE_OK);
+		assert_int_equal(store_mount_named(w.b.st, "late", &w.b.mount),
+				 named == STORE_OK ? STORE_OK : STORE_NO_GENERATION);
+		if (named == STORE_OK)
+			expect_here(&w, 1);
+		world_end(&w);
+	}
+	assert_true(steps > 8 && refused <= 1);
+}
+
 static void test_too_many_names(void **state)
 {
 	struct world w;
@@ -960,6 +997,16 @@ static void test_drop_helps_the_commit_under_way(void **state)
 	world_end(&w);
 }
 
+/* Eight generations that share few pages. */
+static void thick_commits(struct world *w)
+{
+	for (uint64_t g = 1; g < 9; g++) {
+		for (unsigned v = 0; v < 300; v++)
+			assert_int_equal(do_put(&w->b, 17, v, (uint32_t)(g * 1000 + v)), STORE_OK);
+		assert_int_equal(do_commit(&w->b, g), STORE_OK);
+	}
+}
+
 /* A promise counts on what unnamed generations hold, and is kept. */
 static void test_reserve_counts_on_unnamed(void **state)
 {
@@ -968,11 +1015,7 @@ static void test_reserve_counts_on_unnamed(void **state)
 
 	(void)state;
 	world_make(&w, BLOCKS);
-	for (uint64_t g = 1; g < 9; g++) {
-		for (unsigned v = 0; v < 300; v++)
-			assert_int_equal(do_put(&w.b, 17, v, (uint32_t)(g * 1000 + v)), STORE_OK);
-		assert_int_equal(do_commit(&w.b, g), STORE_OK);
-	}
+	thick_commits(&w);
 	store_stats(w.b.st, &s);
 	assert_true(s.free < 2000 && s.held > 1500);
 	assert_int_equal(store_reserve(w.b.st, 2600), STORE_OK);
@@ -998,11 +1041,7 @@ static void test_shedding_is_cut(void **state)
 
 		(void)state;
 		world_make(&w, BLOCKS);
-		for (uint64_t g = 1; g < 9; g++) {
-			for (unsigned v = 0; v < 300; v++)
-				assert_int_equal(do_put(&w.b, 17, v, (uint32_t)(g * 1000 + v)), STORE_OK);
-			assert_int_equal(do_commit(&w.b, g), STORE_OK);
-		}
+		thick_commits(&w);
 		model_fill(page, 3);
 		op.buf = page;
 		for (op.vpn = 0; op.vpn < 1900; op.vpn++) {
@@ -1039,6 +1078,42 @@ static void test_shedding_is_cut(void **state)
 		assert_int_equal(full_check(&w.b, NULL, true), 0);
 		world_end(&w);
 	}
+}
+
+/* A generation is named while shedding is under way: it stays, or the name is refused. */
+static void test_named_while_shedding(void **state)
+{
+	unsigned refused = 0;
+
+	(void)state;
+	for (uint64_t g = 1; g < 9; g++) {
+		static _Alignas(4096) uint8_t page[4096];
+		struct store_op op = { .client = 20, .buf = page };
+		int named = STORE_PENDING;
+		struct world w;
+
+		world_make(&w, BLOCKS);
+		thick_commits(&w);
+		model_fill(page, 3);
+		for (; op.vpn < 1900; op.vpn++) {
+			int status = store_put(w.b.st, &op);
+
+			if (named == STORE_PENDING && w.b.st->shed_left)
+				named = store_name(w.b.st, g, "late");
+			assert_int_equal(store_sync(w.b.st, &op, status), STORE_OK);
+		}
+		assert_true(named == STORE_OK || named == STORE_NO_GENERATION);
+		refused += named != STORE_OK;
+		for (uint64_t n = 9; n < 12; n++)
+			assert_int_equal(do_commit(&w.b, n), STORE_OK);
+		assert_int_equal(store_mount_named(w.b.st, "late", &w.b.mount), named);
+		if (named == STORE_OK) {
+			assert_int_equal(w.b.mount.generation, g);
+			assert_int_equal(full_check(&w.b, NULL, true), 0);
+		}
+		world_end(&w);
+	}
+	assert_in_range(refused, 1, 7);
 }
 
 static int in_full(void **state)
@@ -1269,6 +1344,7 @@ int main(void)
 		cmocka_unit_test(test_keep),
 		cmocka_unit_test(test_keep_one_falls_back),
 		cmocka_unit_test(test_names),
+		cmocka_unit_test(test_named_during_a_commit),
 		cmocka_unit_test(test_too_many_names),
 		cmocka_unit_test(test_drop),
 		cmocka_unit_test(test_name_moves),
@@ -1291,6 +1367,7 @@ int main(void)
 		cmocka_unit_test(test_drop_helps_the_commit_under_way),
 		cmocka_unit_test(test_reserve_counts_on_unnamed),
 		cmocka_unit_test(test_shedding_is_cut),
+		cmocka_unit_test(test_named_while_shedding),
 		cmocka_unit_test(test_damaged_node_holds_up_one_put),
 		cmocka_unit_test(test_damaged_root_is_mended),
 		cmocka_unit_test(test_removal_goes_over_damage),
@@ -1302,6 +1379,7 @@ int main(void)
 		{ "test_keep, deltas", test_keep, NULL, NULL, NULL },
 		{ "test_keep_one_falls_back, deltas", test_keep_one_falls_back, NULL, NULL, NULL },
 		{ "test_names, deltas", test_names, NULL, NULL, NULL },
+		{ "test_named_during_a_commit, deltas", test_named_during_a_commit, NULL, NULL, NULL },
 		{ "test_name_moves, deltas", test_name_moves, NULL, NULL, NULL },
 		{ "test_resume_pins_the_newer, deltas", test_resume_pins_the_newer, NULL, NULL, NULL },
 		{ "test_damaged_table, deltas", test_damaged_table, NULL, NULL, NULL },
@@ -1314,9 +1392,12 @@ int main(void)
 		{ "test_drop_helps_the_commit_under_way, deltas", test_drop_helps_the_commit_under_way, NULL, NULL, NULL },
 		{ "test_reserve_counts_on_unnamed, deltas", test_reserve_counts_on_unnamed, NULL, NULL, NULL },
 		{ "test_shedding_is_cut, deltas", test_shedding_is_cut, NULL, NULL, NULL },
+		{ "test_named_while_shedding, deltas", test_named_while_shedding, NULL, NULL, NULL },
 	};
 
 	if (getenv("SEED"))
 		base_seed = strtoull(getenv("SEED"), NULL, 0);
+	if (getenv("FILTER"))
+		cmocka_set_test_filter(getenv("FILTER"));
 	return cmocka_run_group_tests(full, in_full, NULL) + cmocka_run_group_tests(deltas, with_deltas, NULL);
 }
