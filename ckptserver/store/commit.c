@@ -9,15 +9,22 @@
 #include "store_priv.h"
 
 /* What was asked for since store_commit belongs to the generation after this one, while what is asked for now is to
- * help this one: so the former waits for the repetition (queue_after_commit). */
+ * help this one: so the former waits for the repetition (queue_after_commit), but for puts that are repeated: without
+ * them it cannot succeed. */
 static void queue_put_off(struct store *st)
 {
-	if (!st->queue)
-		return;
-	*st->later_end = st->queue;
-	st->later_end = st->queue_end;
+	struct store_op *op = st->queue, *next;
+
 	st->queue = NULL;
 	st->queue_end = &st->queue;
+	for (; op; op = next) {
+		struct store_op ***end = op->unwritten ? &st->queue_end : &st->later_end;
+
+		next = op->link;
+		op->link = NULL;
+		**end = op;
+		*end = &op->link;
+	}
 }
 
 /* The commit stands at the end of the queue again: behind it comes what was put off. */
@@ -43,6 +50,24 @@ static void commit_fail(struct store *st, int status)
 		queue_put_off(st);
 	}
 	op_finish(op, status);
+}
+
+/* Must a put be repeated before the commit can succeed? Then changes can be made again; nothing is being written, so the
+ * window begins anew (the one that was open has had its map page written). */
+static bool settle_unwritten(struct store *st)
+{
+	if (st->phase != COMMIT_SETTLE || !st->unwritten || st->node_writes || st->puts_in_flight || st->io_busy)
+		return false;
+	delta_unmake(st);
+	window_rewind(st);
+	st->phase = COMMIT_NONE;
+	if (st->commit_op) {
+		commit_fail(st, STORE_UNWRITTEN);
+	} else {
+		st->begun = true;
+		queue_put_off(st);
+	}
+	return true;
 }
 
 static void io_done(struct blkreq *req)
@@ -212,11 +237,8 @@ static bool step_settle(struct store *st)
 	}
 	if (st->node_writes || st->puts_in_flight)
 		return false;
-	if (st->unwritten) {
-		st->phase = COMMIT_NONE;
-		commit_fail(st, STORE_UNWRITTEN);
+	if (settle_unwritten(st))
 		return true;
-	}
 	if (st->failed.head) {
 		commit_fail(st, STORE_EIO);
 		return true;
@@ -350,7 +372,9 @@ bool commit_step(struct store *st)
 	struct node *wait = NULL;
 	bool more;
 
-	if (!st->commit_op || st->blocked_on || st->starved)
+	if (!st->commit_op)
+		return settle_unwritten(st);    /* the caller may wait for the put before it repeats the commit */
+	if (st->blocked_on || st->starved)
 		return false;
 	switch (st->phase) {
 	case COMMIT_TABLE:

@@ -24,7 +24,8 @@
  * A commit that failed is not given up but repeated: call store_commit again (any time later); it goes on
  * where it failed, with the same content, number and superblock slot. Nothing durable is harmed meanwhile. Changes
  * asked for between its failure and its repetition belong to it as well, unless it was about to be written: a failed
- * put is repeated, a full disk relieved; those asked for before it failed still come after it.
+ * put is repeated, a full disk relieved; those asked for before it failed still come after it (a repeated put does not,
+ * whenever it was asked for).
  */
 #ifndef STORE_H
 #define STORE_H

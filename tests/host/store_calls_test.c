@@ -227,6 +227,58 @@ static void test_unwritten(void **state)
 	close_all(&b, &im);
 }
 
+/* The write of a page fails while a full commit waits for it, when the map page of the window has been written: the page
+ * finds room again, and no generation has to go for that. The same when the commit failed before the page did. */
+static void test_unwritten_in_a_full_commit(void **state)
+{
+	static _Alignas(4096) uint8_t page[4096];
+	uint8_t user[STORE_USER_BYTES] = { 0 };
+	unsigned unwritten = 0, both = 0;
+
+	(void)state;
+	for (unsigned n = 1; n < 200; n++) {
+		struct store_op op = { .client = 16, .vpn = 3, .buf = page }, commit = { 0 };
+		struct sim_image im;
+		unsigned errors = 0;
+		struct bench b;
+		int status;
+
+		open_formatted(&b, &im, 64);
+		store_full_commits(b.st, true);
+		for (unsigned g = 1; g < 6; g++) {
+			assert_int_equal(do_put(&b, 16, 4, g), STORE_OK);
+			assert_int_equal(do_commit(&b, g), STORE_OK);
+		}
+		sim_end(&b.sim);
+		sim_make(&b.sim, &im, n);
+		model_fill(page, 6);
+		assert_int_equal(store_begin(b.st, user), STORE_OK);
+		assert_int_equal(store_put(b.st, &op), STORE_PENDING);
+		assert_int_equal(store_commit(b.st, &commit), STORE_PENDING);
+		b.sim.fail_per_1000 = 700;
+		status = store_sync(b.st, &commit, STORE_PENDING);
+		b.sim.fail_per_1000 = 0;
+		while (status != STORE_OK && ++errors < 10) {
+			bool again = op.unwritten && op.status != STORE_PENDING;
+
+			unwritten += status == STORE_UNWRITTEN;
+			both += again && errors == 1 && status == STORE_EIO;
+			if (again)
+				status = store_put(b.st, &op);
+			if (again && n % 2)             /* before the commit is repeated, or with it */
+				assert_int_equal(store_sync(b.st, &op, status), STORE_OK);
+			status = store_sync(b.st, &commit, store_commit(b.st, &commit));
+		}
+		assert_int_equal(status, STORE_OK);
+		assert_int_equal(store_sync(b.st, &op, op.status), STORE_OK);
+		assert_int_equal(store_generations(b.st, NULL, 0), 6);
+		assert_int_equal(expect_page(&b, 16, 3, 6), 0);
+		assert_int_equal(full_check(&b, NULL, true), 0);
+		close_all(&b, &im);
+	}
+	assert_true(unwritten > 0 && both > 0);
+}
+
 /* Superblocks that are valid each, but not of one store. */
 static void test_superblock_of_another_store(void **state)
 {
@@ -772,6 +824,7 @@ int main(void)
 		cmocka_unit_test(test_arenas),
 		cmocka_unit_test(test_commit_at_the_wrong_time),
 		cmocka_unit_test(test_unwritten),
+		cmocka_unit_test(test_unwritten_in_a_full_commit),
 		cmocka_unit_test(test_superblock_of_another_store),
 		cmocka_unit_test(test_superblock_contradicts_itself),
 		cmocka_unit_test(test_format_fails),
