@@ -193,6 +193,12 @@ static void busy_add_marks(struct store *st)
 	}
 }
 
+static void busy_add_guard(struct store *st)
+{
+	for (uint32_t i = 0; i < st->guard_count; i++)
+		busy_set(st, st->guard[i]);
+}
+
 /* The map of the kept generation that is looked at is damaged. STORE_END: the current state's own is whole, and that of the
  * generation it is made from, so the region can be used again when that one has gone; STORE_DAMAGED: they are not. */
 static int map_damaged(struct store *st, struct node **wait)
@@ -245,6 +251,7 @@ static int window_open(struct store *st, uint32_t blocks, struct node **wait)
 	if (status == STORE_OK) {
 		busy_overlay(st);
 		busy_add_marks(st);
+		busy_add_guard(st);
 		return window_enter(st, blocks, need);
 	}
 	if (status == STORE_AGAIN || status == STORE_PENDING || (status == STORE_EIO && ++w->errors < WINDOW_TRIES))

@@ -313,6 +313,8 @@ static void commit_succeeded(struct store *st)
 	st->newest = st->last.generation;
 	st->slot = st->super->slot;
 	st->phase = COMMIT_NONE;
+	if (st->guard_left && !--st->guard_left)
+		st->guard_count = 0;
 	memcpy(st->table_blocks, st->new_table, sizeof(st->table_blocks));
 	st->table_count = st->new_table_count;
 	st->new_table_count = 0;

@@ -160,6 +160,7 @@ static bool table_read(struct store *st, struct store_mount *res, const struct f
 			table_damaged(res, ref.block, "generation table contradicts itself");
 			return false;
 		}
+		st->guard[st->guard_count++] = ref.block;
 		for (uint32_t i = 0; i < t->count; i++) {
 			const struct fmt_generation *g = &t->gen[i];
 
@@ -279,6 +280,24 @@ static void pin_newer(struct store *st, struct store_mount *res)
 			k->flags |= FMT_GEN_PINNED;
 		i++;
 	}
+}
+
+/* A table is protected as part of its generation. When that one's map or delta is damaged nobody else does it, and the
+ * superblock may be the one to start from once more: its table is protected by itself. */
+static void guard_tables(struct store *st, const struct store_mount *res)
+{
+	bool safe = true;
+
+	for (unsigned slot = 0; slot < 2; slot++) {
+		uint64_t generation = res->slots[slot].generation;
+		const struct kept *k = generation ? kept_find(st, generation) : NULL;
+
+		if (generation)
+			safe &= k && (!k->g.delta.block || ref_check(st, &k->g.delta, st->sync_page) == STORE_OK);
+	}
+	if (safe)
+		st->guard_count = 0;
+	st->guard_left = 2;
 }
 
 static uint32_t pins_needed(const struct store *st, uint64_t generation)
@@ -468,6 +487,7 @@ static int mount(struct store *st, uint64_t want, const char *name, struct store
 	}
 	res->fell_back = alone || (!want && !name && st->last.generation != newest);
 	pin_newer(st, res);
+	guard_tables(st, res);
 	for (uint32_t i = 0; i < st->kept_count; i++)
 		if (st->kept[i].g.generation == st->last.generation)
 			st->kept[i].flags &= ~FMT_GEN_SPARE;    /* it is of use again */

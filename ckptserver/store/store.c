@@ -139,6 +139,7 @@ void store_forget(struct store *st)
 	st->blocks = st->regions = 0;
 	st->kept_count = 0;
 	st->keep = STORE_KEEP_DEFAULT;
+	st->guard_count = st->guard_left = 0;
 	st->held = st->held_fixed = 0;
 	st->shed_left = 0;
 	st->trash = TRASH_UNKNOWN;

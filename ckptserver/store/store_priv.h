@@ -199,6 +199,9 @@ struct store {
 	struct kept    kept[STORE_RECORDS];     /* all that must stay intact, `last` included; newest first */
 	uint32_t       kept_count;
 	uint32_t       keep;            /* unnamed ones wanted */
+	/* Blocks of the tables that mounting read, if a superblock's own generation cannot protect its table … */
+	uint64_t       guard[2 * STORE_TABLE_BLOCKS];
+	uint32_t       guard_count, guard_left;         /* … for so many commits, then both superblocks are new */
 	bool           spare_planned;   /* the commit under way keeps one that shares no root with the current state */
 	uint64_t       held;            /* blocks that only they use, apart from `freed`: see kept_held */
 	uint64_t       held_fixed;      /* … when all that may go is gone */

@@ -513,6 +513,36 @@ static void test_falls_back_over_many(void **state)
 	}
 }
 
+/* The newest cannot say any more which blocks it uses, an older one is gone on with, and the power fails in the middle of
+ * the superblock of the first commit: what the newest superblock's table names is there. */
+static void test_table_of_a_lost_generation(void **state)
+{
+	(void)state;
+	for (uint64_t want = 0; want < 8; want += 5) {
+		unsigned pages = 0;
+		struct world w;
+		struct kept *k;
+
+		world_make(&w, BLOCKS);
+		commits(&w, 1, 8);
+		k = kept_find(w.b.st, 8);
+		flip(&w, k->g.delta.block ? k->g.delta.block : k->g.map.root.block);
+		assert_int_equal(bench_mount(&w.b, want), STORE_OK);
+		assert_int_equal(w.b.mount.generation, want ? want : 7);
+		assert_int_equal(store_keep(w.b.st, 64), STORE_OK);
+		while (do_put(&w.b, 17, pages, 5) == STORE_OK)
+			pages++;
+		assert_true(pages > BLOCKS / 2);
+		flip(&w, FMT_SUPER_BLOCK(1 - w.b.st->slot));
+		assert_int_equal(bench_mount(&w.b, 0), STORE_OK);
+		assert_null(w.b.mount.table_why);
+		expect_here(&w, 7);
+		if (want)
+			expect_mounts(&w, want);
+		world_end(&w);
+	}
+}
+
 /* The root of a client is damaged in the newest only; the same for all: then the newest is better than nothing. */
 static void test_falls_back_for_a_client(void **state)
 {
@@ -1353,6 +1383,7 @@ int main(void)
 		cmocka_unit_test(test_damaged_first_table),
 		cmocka_unit_test(test_damaged_chain),
 		cmocka_unit_test(test_falls_back_over_many),
+		cmocka_unit_test(test_table_of_a_lost_generation),
 		cmocka_unit_test(test_falls_back_for_a_client),
 		cmocka_unit_test(test_store_of_before),
 		cmocka_unit_test(test_table_needs_its_bit),
@@ -1385,6 +1416,7 @@ int main(void)
 		{ "test_damaged_table, deltas", test_damaged_table, NULL, NULL, NULL },
 		{ "test_damaged_first_table, deltas", test_damaged_first_table, NULL, NULL, NULL },
 		{ "test_damaged_chain, deltas", test_damaged_chain, NULL, NULL, NULL },
+		{ "test_table_of_a_lost_generation, deltas", test_table_of_a_lost_generation, NULL, NULL, NULL },
 		{ "test_table_needs_its_bit, deltas", test_table_needs_its_bit, NULL, NULL, NULL },
 		{ "test_diff, deltas", test_diff, NULL, NULL, NULL },
 		{ "test_unnamed_ones_make_room, deltas", test_unnamed_ones_make_room, NULL, NULL, NULL },
