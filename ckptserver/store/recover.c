@@ -346,12 +346,13 @@ static struct kept *newest_intact(struct store *st, struct store_mount *res, str
 	return NULL;
 }
 
-/* The newest generation is lost: the superblock that has to stay is the one that leads to k most directly. */
-static const struct fmt_super *super_of(const struct kept *k, struct fmt_super *const s[2])
+/* The superblock that has to stay until there is a newer one: the newer of the two, even if its own generation is lost,
+ * when it leads to k and to all else that is kept (`whole`: its table could be read). */
+static const struct fmt_super *super_of(const struct kept *k, struct fmt_super *const s[2], bool whole)
 {
 	if (k->g.generation == s[0]->generation || !s[1])
 		return s[0];
-	return k->g.generation == s[1]->generation || !(k->slots & 1u << s[0]->slot) ? s[1] : s[0];
+	return whole && k->slots & 1u << s[0]->slot ? s[0] : s[1];
 }
 
 static int mount_wanted(struct store *st, struct store_mount *res, struct kept *k, struct fmt_super *const s[2])
@@ -382,13 +383,13 @@ static bool any_unread(const struct store_mount *res)
 	return unread || res->slots[0].status == STORE_EIO || res->slots[1].status == STORE_EIO;
 }
 
-static int mount_newest(struct store *st, struct store_mount *res, struct fmt_super *const s[2])
+static int mount_newest(struct store *st, struct store_mount *res, struct fmt_super *const s[2], bool whole)
 {
 	const struct fmt_super *empty = s[1] ? s[1] : s[0];
 	struct kept *k = newest_intact(st, res, s);
 
 	if (k)
-		adopt(st, super_of(k, s), &k->g);
+		adopt(st, super_of(k, s, whole), &k->g);
 	else if (!empty->generation)
 		adopt(st, empty, &empty->gen);
 	else
@@ -480,7 +481,7 @@ static int mount(struct store *st, uint64_t want, const char *name, struct store
 	else if (want)
 		status = mount_wanted(st, res, kept_find(st, want), s);
 	else
-		status = mount_newest(st, res, s);
+		status = mount_newest(st, res, s, whole);
 	if (status != STORE_OK) {
 		store_forget(st);
 		return status;

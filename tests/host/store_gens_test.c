@@ -1057,6 +1057,32 @@ static void test_reserve_counts_on_unnamed(void **state)
 	world_end(&w);
 }
 
+/* The same after falling back: the generation that is damaged stays, the old ones need not. */
+static void test_promises_after_falling_back(void **state)
+{
+	uint64_t pages;
+	struct world w;
+
+	(void)state;
+	world_make(&w, BLOCKS);
+	thick_commits(&w);
+	flip(&w, kept_find(w.b.st, 8)->g.clients.root.block);
+	assert_int_equal(bench_mount(&w.b, 0), STORE_OK);
+	assert_int_equal(w.b.mount.generation, 7);
+	while (store_reserve(w.b.st, 1) == STORE_OK)
+		;
+	pages = w.b.st->reserved;
+	assert_true(pages > 2000);
+	for (uint64_t v = 0; v < pages; v++)
+		assert_int_equal(do_put(&w.b, 20, v, 7), STORE_OK);
+	assert_int_equal(do_commit(&w.b, 9), STORE_OK);
+	assert_int_equal(bench_mount(&w.b, 0), STORE_OK);
+	assert_int_equal(w.b.mount.generation, 9);
+	assert_int_equal(full_check(&w.b, NULL, true), 0);
+	assert_int_equal(info_of(&w, 8).flags, STORE_GEN_PINNED);
+	world_end(&w);
+}
+
 /* Shedding is cut, or fails, at each of its writes: the newest generation is there at every moment, and everything
  * that is still named is whole. */
 static void test_shedding_is_cut(void **state)
@@ -1397,6 +1423,7 @@ int main(void)
 		cmocka_unit_test(test_full_then_dropped),
 		cmocka_unit_test(test_drop_helps_the_commit_under_way),
 		cmocka_unit_test(test_reserve_counts_on_unnamed),
+		cmocka_unit_test(test_promises_after_falling_back),
 		cmocka_unit_test(test_shedding_is_cut),
 		cmocka_unit_test(test_named_while_shedding),
 		cmocka_unit_test(test_damaged_node_holds_up_one_put),
