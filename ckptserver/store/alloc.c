@@ -260,6 +260,18 @@ static int window_open(struct store *st, uint32_t blocks, struct node **wait)
 	return STORE_AGAIN;
 }
 
+/* There is nothing above: look where the superblock said that it was not worth it. What departed with the commit of that
+ * superblock may have made room there. False: everywhere was looked. */
+static bool window_doubts_hint(struct store *st)
+{
+	if (!st->hint)
+		return false;
+	while (st->hint)
+		st->region[--st->hint] &= (uint8_t)~REGION_FULL;
+	st->win.next_region = 0;
+	return true;
+}
+
 int window_ensure(struct store *st, uint32_t blocks, struct node **wait)
 {
 	struct window *w = &st->win;
@@ -273,6 +285,8 @@ int window_ensure(struct store *st, uint32_t blocks, struct node **wait)
 		while (w->next_region < st->regions && st->region[w->next_region] & (REGION_FULL | REGION_BAD))
 			w->next_region++;
 		if (w->next_region >= st->regions) {
+			if (window_doubts_hint(st))
+				return STORE_AGAIN;
 			if (st->recycled >= RECYCLE_MIN) {
 				window_rewind(st);
 				return STORE_AGAIN;

@@ -223,8 +223,8 @@ static void adopt(struct store *st, const struct fmt_super *s, const struct fmt_
 	st->keep = s->keep && s->keep <= STORE_KEEP_MAX ? s->keep : STORE_KEEP_DEFAULT;
 	memcpy(st->uuid, s->uuid, sizeof(st->uuid));
 	window_reset(st);
-	for (uint64_t r = 0; r < s->alloc_hint && r < st->regions; r++)
-		st->region[r] = REGION_FULL;
+	for (st->hint = 0; st->hint < s->alloc_hint && st->hint < st->regions; st->hint++)
+		st->region[st->hint] = REGION_FULL;
 	table_blocks_find(st);
 	kept_held(st);
 }

@@ -136,6 +136,7 @@ void store_forget(struct store *st)
 	memset(st->region_age, STORE_OLD, regions_of(st->dev->blocks));
 	window_reset(st);
 	st->look_again = false;
+	st->hint = 0;
 	st->blocks = st->regions = 0;
 	st->kept_count = 0;
 	st->keep = STORE_KEEP_DEFAULT;

@@ -219,6 +219,7 @@ struct store {
 	struct window  win;
 	uint8_t       *region;          /* flags per region */
 	uint8_t       *region_age;      /* commits since blocks were freed there, or STORE_OLD */
+	uint64_t       hint;            /* regions below it count as full for the superblock said so: nobody has looked */
 	bool           look_again;      /* the window found nothing: after this commit no region counts as full */
 	uint64_t      *frees;           /* ring of blocks to be cleared in the map */
 	uint32_t       frees_size, frees_first, frees_count;

@@ -1037,6 +1037,34 @@ static void thick_commits(struct world *w)
 	}
 }
 
+/* Where the superblock says that it is worth looking for room there is little, and much where it was full when that was
+ * written. No generation has to go for that, and there is one that cannot. */
+static void test_room_below_the_hint(void **state)
+{
+	uint64_t pages = 0;
+	struct world w;
+
+	(void)state;
+	world_make(&w, FMT_MAP_BITS + BLOCKS);
+	assert_int_equal(store_keep(w.b.st, 1), STORE_OK);
+	for (; pages < FMT_MAP_BITS; pages++)
+		assert_int_equal(do_put(&w.b, 17, pages, 5), STORE_OK);
+	assert_int_equal(do_commit(&w.b, 1), STORE_OK);
+	assert_int_equal(do_range(&w.b, 17, 0, 20000), STORE_OK);
+	assert_int_equal(do_commit(&w.b, 2), STORE_OK);
+	assert_int_equal(store_name(w.b.st, 2, "stays"), STORE_OK);
+	assert_int_equal(do_commit(&w.b, 3), STORE_OK);
+	assert_int_equal(super_of(&w, 1).alloc_hint, 1);
+	assert_int_equal(bench_mount(&w.b, 0), STORE_OK);
+	assert_int_equal(store_reserve(w.b.st, BLOCKS), STORE_OK);
+	for (unsigned v = 0; v < BLOCKS; v++)
+		assert_int_equal(do_put(&w.b, 18, v, v + 1), STORE_OK);
+	assert_int_equal(do_commit(&w.b, 4), STORE_OK);
+	KEPT(&w, 4, 2);
+	assert_int_equal(full_check(&w.b, NULL, true), 0);
+	world_end(&w);
+}
+
 /* A promise counts on what unnamed generations hold, and is kept. */
 static void test_reserve_counts_on_unnamed(void **state)
 {
@@ -1424,6 +1452,7 @@ int main(void)
 		cmocka_unit_test(test_drop_helps_the_commit_under_way),
 		cmocka_unit_test(test_reserve_counts_on_unnamed),
 		cmocka_unit_test(test_promises_after_falling_back),
+		cmocka_unit_test(test_room_below_the_hint),
 		cmocka_unit_test(test_shedding_is_cut),
 		cmocka_unit_test(test_named_while_shedding),
 		cmocka_unit_test(test_damaged_node_holds_up_one_put),
