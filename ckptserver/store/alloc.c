@@ -252,6 +252,7 @@ static int window_open(struct store *st, uint32_t blocks, struct node **wait)
 		busy_overlay(st);
 		busy_add_marks(st);
 		busy_add_guard(st);
+		*wait = NULL;           /* all is here: if anything is waited for, it is room in the cache */
 		return window_enter(st, blocks, need);
 	}
 	if (status == STORE_AGAIN || status == STORE_PENDING || (status == STORE_EIO && ++w->errors < WINDOW_TRIES))

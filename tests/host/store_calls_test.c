@@ -653,6 +653,43 @@ static void test_regions_with_errors(void **state)
 	close_all(&b, &im);
 }
 
+/* The window moves on to another region while the cache is full of nodes that wait to be written. */
+static void test_window_moves_in_a_small_cache(void **state)
+{
+	static _Alignas(4096) uint8_t page[4096];
+	struct sim_image im;
+	struct bench b;
+
+	(void)state;
+	open_sized(&b, &im, 8 * FMT_MAP_BITS, 64);
+	store_full_commits(b.st, true);
+	for (unsigned g = 1; g < 9; g++) {
+		for (unsigned r = 0; r < b.st->regions; r++)
+			b.st->region[r] = r == g - 1 ? 0 : REGION_FULL;
+		assert_int_equal(do_put(&b, 16, g << 8, g), STORE_OK);
+		assert_int_equal(do_commit(&b, g), STORE_OK);
+	}
+	memset(b.st->region, 0, b.st->regions);
+	for (unsigned i = 1; i < 600; i++) {
+		struct store_op op = { .client = 16, .vpn = (uint64_t)i << 16, .buf = page };
+		int status;
+
+		model_fill(page, i);
+		if (i % 100 == 0)
+			b.st->win.free = 0;
+		status = store_put(b.st, &op);
+		for (unsigned spins = 0; status == STORE_PENDING && op.status == STORE_PENDING; spins++) {
+			assert_true(spins < 10000);
+			if (!store_work(b.st))
+				b.sim.dev.wait(&b.sim.dev);
+		}
+		assert_int_equal(op.status, STORE_OK);
+	}
+	assert_int_equal(do_commit(&b, 9), STORE_OK);
+	assert_int_equal(full_check(&b, NULL, true), 0);
+	close_all(&b, &im);
+}
+
 /* Differences found with nothing in the cache, up to the last page of the last client. */
 static void test_diff_cold(void **state)
 {
@@ -835,6 +872,7 @@ int main(void)
 		cmocka_unit_test(test_superblock_of_another_size),
 		cmocka_unit_test(test_full_list),
 		cmocka_unit_test(test_regions_with_errors),
+		cmocka_unit_test(test_window_moves_in_a_small_cache),
 		cmocka_unit_test(test_diff_cold),
 		cmocka_unit_test(test_damaged_far_map),
 		cmocka_unit_test(test_hostile_delta),
