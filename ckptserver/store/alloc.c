@@ -125,6 +125,7 @@ static void window_page(struct store *st)
 static int window_enter(struct store *st, uint32_t blocks, uint32_t need)
 {
 	struct window *w = &st->win;
+	int status;
 
 	w->free = busy_clear_bits(st);
 	if (w->free < blocks + need + WINDOW_SPARE) {
@@ -134,8 +135,9 @@ static int window_enter(struct store *st, uint32_t blocks, uint32_t need)
 		w->free = 0;
 		return STORE_AGAIN;
 	}
-	if (node_make_room(st, need) != STORE_OK)
-		return STORE_PENDING;
+	status = node_make_room(st, need);
+	if (status != STORE_OK)
+		return status;
 	w->region = w->opening;
 	w->next_region = w->region + 1;
 	if (w->high < w->next_region)
@@ -149,6 +151,12 @@ static int window_enter(struct store *st, uint32_t blocks, uint32_t need)
 	return STORE_OK;
 }
 
+/* An error: of a read (`of`: the node), which is tried so many times; or there is no room in the cache, for writes fail. */
+static bool window_again(struct window *w, const struct node *of)
+{
+	return !of || ++w->errors < WINDOW_TRIES;
+}
+
 /* The window is plain, and blocks for the trees are wanted from it. */
 static int window_convert(struct store *st, uint32_t blocks, struct node **wait)
 {
@@ -157,14 +165,14 @@ static int window_convert(struct store *st, uint32_t blocks, struct node **wait)
 	uint64_t bad;
 	int status = tree_prepare(st, &st->map, w->region, NODE_MAP, true, &need, &bad, wait);
 
-	if (status == STORE_PENDING || (status == STORE_EIO && ++w->errors < WINDOW_TRIES))
+	if (status == STORE_PENDING || (status == STORE_EIO && window_again(w, *wait)))
 		return status;
 	if (status == STORE_OK && w->free >= blocks + need + WINDOW_SPARE) {
 		*wait = NULL;
-		if (node_make_room(st, need) != STORE_OK)
-			return STORE_PENDING;
-		window_page(st);
-		return STORE_OK;
+		status = node_make_room(st, need);
+		if (status == STORE_OK)
+			window_page(st);
+		return status;
 	}
 	st->region[w->region] |= status == STORE_DAMAGED ? REGION_BAD : REGION_FULL | REGION_RETRY;
 	w->plain = false;
@@ -255,7 +263,7 @@ static int window_open(struct store *st, uint32_t blocks, struct node **wait)
 		*wait = NULL;           /* all is here: if anything is waited for, it is room in the cache */
 		return window_enter(st, blocks, need);
 	}
-	if (status == STORE_AGAIN || status == STORE_PENDING || (status == STORE_EIO && ++w->errors < WINDOW_TRIES))
+	if (status == STORE_AGAIN || status == STORE_PENDING || (status == STORE_EIO && window_again(w, *wait)))
 		return status;
 	window_pass(st, status);
 	return STORE_AGAIN;
@@ -445,8 +453,9 @@ int frees_step(struct store *st, struct node **wait)
 	if (status != STORE_OK)
 		return status;
 	*wait = NULL;
-	if (node_make_room(st, need) != STORE_OK)
-		return STORE_PENDING;
+	status = node_make_room(st, need);
+	if (status != STORE_OK)
+		return status;
 	ref = tree_open(st, &st->map, NULL, region, NODE_MAP, &holder);
 	if (!ref->block)
 		st->map.pages++;

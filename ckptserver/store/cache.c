@@ -134,14 +134,22 @@ static bool evict_one(struct store *st)
 	return false;
 }
 
+/* Nothing can be evicted until something is written: some dirty node, or, when all of them are waiting for that, those
+ * whose early writes failed. The caller does not wait for these, or a disk in trouble would be asked without a pause. */
+static int write_some(struct store *st)
+{
+	if (st->node_writes >= SPILL_AHEAD || node_spill(st) || st->node_writes || !st->failed.head || st->reading)
+		return STORE_PENDING;
+	while (st->failed.head && st->node_writes < SPILL_AHEAD)
+		node_write_failed(st, st->failed.head);
+	return STORE_EIO;
+}
+
 int node_make_room(struct store *st, uint32_t count)
 {
 	while (st->free_count < count)
-		if (!evict_one(st)) {
-			if (st->node_writes < SPILL_AHEAD)
-				node_spill(st);
-			return STORE_PENDING;
-		}
+		if (!evict_one(st))
+			return write_some(st);
 	return STORE_OK;
 }
 
@@ -238,6 +246,7 @@ int node_get(struct store *st, const struct fmt_ref *ref, enum node_kind kind, s
 	     struct node **wait)
 {
 	struct node *n = node_find(st, ref->block);
+	int status;
 
 	*wait = NULL;
 	if (n) {
@@ -250,13 +259,16 @@ int node_get(struct store *st, const struct fmt_ref *ref, enum node_kind kind, s
 		/* A damaged reference may lead to a block that is here for another's sake (invariant 5). */
 		if (n->state != NODE_BAD)
 			return n->sum == ref->sum ? STORE_OK : STORE_DAMAGED;
-		int status = n->status;
+		status = n->status;
 		if (status == STORE_EIO && n != st->delivering)
 			node_release(st, n);
 		return status;
 	}
-	if (st->no_load || node_make_room(st, 1) != STORE_OK)
+	if (st->no_load)
 		return STORE_PENDING;
+	status = node_make_room(st, 1);
+	if (status != STORE_OK)
+		return status;
 	n = node_take(st, ref->block, kind);
 	n->state = NODE_LOADING;
 	n->sum = ref->sum;
@@ -296,6 +308,12 @@ void node_write_again(struct store *st, struct node *n)
 	st->node_writes++;
 	st->blocks_written++;
 	st->dev->submit(st->dev, &n->req);
+}
+
+void node_write_failed(struct store *st, struct node *n)
+{
+	node_list_remove(&st->failed, n);
+	node_write_again(st, n);
 }
 
 void node_write(struct store *st, struct node *n)

@@ -402,8 +402,6 @@ bool commit_step(struct store *st)
 /* Begin with the commit at the head of the queue, or repeat the one that failed. */
 void commit_start(struct store *st, struct store_op *op)
 {
-	struct node *n;
-
 	st->commit_op = op;
 	st->commit_queued = false;
 	st->frees_failed = false;
@@ -411,10 +409,8 @@ void commit_start(struct store *st, struct store_op *op)
 		st->phase = COMMIT_TABLE;
 		return;
 	}
-	while ((n = st->failed.head)) {
-		node_list_remove(&st->failed, n);
-		node_write_again(st, n);
-	}
+	while (st->failed.head)
+		node_write_failed(st, st->failed.head);
 	if (st->phase == COMMIT_SUPER)
 		io_submit(st, BLK_WRITE, FMT_SUPER_BLOCK(1 - st->slot), st->super);
 }

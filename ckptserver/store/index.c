@@ -381,6 +381,7 @@ int index_run(struct store *st, struct store_op *op)
 	op->waiting = true;
 	op->req.owner = NULL;
 	st->no_load = !op->walking && st->reads_walking >= st->reads_walking_max;
+	st->reading = true;
 	status = index_try(st, op, &wait);
 	if (status == STORE_AGAIN) {
 		read_later(st, op);
@@ -391,7 +392,7 @@ int index_run(struct store *st, struct store_op *op)
 		op->walking = false;
 		st->reads_walking--;
 	}
-	st->no_load = false;
+	st->no_load = st->reading = false;
 	return op->status = status;
 }
 

@@ -158,7 +158,7 @@ void store_forget(struct store *st)
 	st->blocked_on = NULL;
 	st->starved = st->frees_failed = false;
 	st->starved_reads = NULL;
-	st->reads_starved = st->no_load = false;
+	st->reads_starved = st->no_load = st->reading = false;
 	st->again_reads = st->late_reads = NULL;
 	st->late_reads_end = &st->late_reads;
 	st->reads_walking = 0;

@@ -184,6 +184,7 @@ struct store {
 	struct store_op *late_reads, **late_reads_end;  /* reads that have not begun, for too many have */
 	uint32_t       reads_walking, reads_walking_max;
 	bool           no_load;         /* node_get starts no load */
+	bool           reading;         /* this step changes nothing: it waits for room, and asks nothing of the disk for it */
 
 	/* the current state, built on `last` */
 	struct fmt_tree clients, map;
@@ -288,7 +289,8 @@ struct node *node_find(struct store *st, uint64_t block);
  * cause named): STORE_PENDING with *wait = the node to wait for, or NULL: wait until any node is free; or an error. */
 int      node_get(struct store *st, const struct fmt_ref *ref, enum node_kind kind, struct node **out,
 		  struct node **wait);
-/* Make at least `count` nodes free. STORE_OK or STORE_PENDING (wait until a write completes). */
+/* Make at least `count` nodes free. STORE_OK; STORE_PENDING: wait until a write completes; STORE_EIO: it waits for writes
+ * that failed, which are being made again (never in a read). */
 int      node_make_room(struct store *st, uint32_t count);
 /* A free node with that key, state DIRTY, content undefined. There must be one. */
 struct node *node_take(struct store *st, uint64_t block, enum node_kind kind);
@@ -299,6 +301,7 @@ void     node_unlink_dirty(struct store *st, struct node *n);   /* off the list,
 void     node_forget(struct store *st, uint64_t block);         /* block got a new content */
 void     node_write(struct store *st, struct node *n);          /* checksum, tell the parent, submit */
 void     node_write_again(struct store *st, struct node *n);
+void     node_write_failed(struct store *st, struct node *n);   /* … one of the list of those that failed */
 bool     node_spill(struct store *st);                          /* write some dirty node early */
 void     node_list_add(struct node_list *l, struct node *n, bool front);
 void     node_list_remove(struct node_list *l, struct node *n);

@@ -690,6 +690,51 @@ static void test_window_moves_in_a_small_cache(void **state)
 	close_all(&b, &im);
 }
 
+/* Works until op is complete or nothing goes on. */
+static void work(struct bench *b, struct store_op *op)
+{
+	while (op->status == STORE_PENDING && (store_work(b->st) || b->sim.pending_count))
+		b->sim.dev.poll(&b->sim.dev);
+}
+
+/* All writes fail for a while, those of index nodes that leave a small cache early as well. Then they do not. */
+static void test_early_writes_fail(void **state)
+{
+	static _Alignas(4096) uint8_t page[4096];
+	static struct store_op op[300], commit;
+	struct sim_image im;
+	struct bench b;
+
+	(void)state;
+	open_sized(&b, &im, 4 * SMALL, 64);
+	store_full_commits(b.st, true);
+	model_fill(page, 7);
+	for (unsigned i = 0; i < 300; i++) {
+		b.sim.fail_per_1000 = i >= 20 && i < 250 ? 1000 : 0;
+		op[i] = (struct store_op){ .client = 16, .vpn = (uint64_t)i << 8, .buf = page };
+		store_put(b.st, &op[i]);
+		work(&b, &op[i]);
+	}
+	for (unsigned i = 0; i < 300; i++) {
+		work(&b, &op[i]);
+		assert_true(op[i].status != STORE_PENDING);
+		if (op[i].status != STORE_OK)
+			assert_int_equal(store_sync(b.st, &op[i], store_put(b.st, &op[i])), STORE_OK);
+	}
+	for (int status = STORE_EIO, tries = 0; status != STORE_OK; tries++) {
+		uint8_t user[STORE_USER_BYTES] = { 0 };
+
+		assert_true(tries < 3);
+		if (!tries)
+			assert_int_equal(store_begin(b.st, user), STORE_OK);
+		status = store_sync(b.st, &commit, store_commit(b.st, &commit));
+	}
+	for (unsigned i = 0; i < 300; i += 7)
+		assert_int_equal(expect_page(&b, 16, (uint64_t)i << 8, 7), 0);
+	assert_int_equal(full_check(&b, NULL, true), 0);
+	close_all(&b, &im);
+}
+
 /* Differences found with nothing in the cache, up to the last page of the last client. */
 static void test_diff_cold(void **state)
 {
@@ -873,6 +918,7 @@ int main(void)
 		cmocka_unit_test(test_full_list),
 		cmocka_unit_test(test_regions_with_errors),
 		cmocka_unit_test(test_window_moves_in_a_small_cache),
+		cmocka_unit_test(test_early_writes_fail),
 		cmocka_unit_test(test_diff_cold),
 		cmocka_unit_test(test_damaged_far_map),
 		cmocka_unit_test(test_hostile_delta),
