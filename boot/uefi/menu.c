@@ -17,10 +17,9 @@ static int is_choice(unsigned int c)
 enum menu_event menu_key(struct menu *m, unsigned int key)
 {
 	switch (key) {
-	case ESCAPE:
-		m->length = 0;
-		/* fall through */
-	case RETURN: case LINE_FEED:
+	case ESCAPE: case RETURN: case LINE_FEED:
+		if (key == ESCAPE)
+			m->length = 0;
 		m->text[m->length] = 0;
 		return MENU_DONE;
 	case BACKSPACE: case DELETE: case MENU_CTRL_U:
