@@ -113,6 +113,7 @@ TEST_SRC_store_states_test := $(call sources,ckptserver/store) tests/host/store_
 TEST_SRC_store_gens_test := $(STORE_TEST_SRC)
 TEST_SRC_store_hash_test := $(STORE_TEST_SRC)
 TEST_SRC_store_mend_test := $(STORE_TEST_SRC)
+TEST_SRC_store_survey_test := $(STORE_TEST_SRC)
 TEST_SRC_store_delta_test := $(STORE_TEST_SRC)
 TEST_SRC_perdurectl_test := $(filter-out tools/perdurectl/main.c,$(call sources,tools/perdurectl ckptserver/store)) ckptserver/gpt.c ckptserver/options.c tests/host/saved_world.c
 TEST_SRC_term_test  := apps/term/edit.c apps/term/history.c drivers/console/keyboard.c drivers/console/line.c \
