@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause
- * The scrubber; see scrub.h. It walks as store_diff does: the newest generation against nothing, each named or pinned one
+ * The scrubber; see scrub.h. A round begins with a survey: what is read by no look-up of a page, and the index nodes in the cache. Then
+ * it walks as store_diff does: the newest generation against nothing, each other one that is kept
  * against the newest, so what they share is read once. The newest is another one after each commit: the walk goes on in it where it
  * stands. A page that was found damaged is looked up again, because its block may belong to something else by now.
  *
- *   RESTING -> LOOKING [scrub_tick]  -> READING [found] -> CHECKING [read_done], if the sum is wrong -> LOOKING
+ *   RESTING -> SURVEYING [scrub_tick] -> LOOKING [survey]
+ *              LOOKING -> READING [found] -> CHECKING [read_done], if the sum is wrong -> LOOKING
  *                 ^______________________________________|
  *   LOOKING -> RESTING [round_over]   nothing is left of the last generation of this round
  */
@@ -18,12 +20,13 @@
 #include "reclaim.h"
 #include "server.h"
 #include "store.h"
+#include "survey.h"
 
 #define BURST           16u             /* pages that a time without leisure leaves for later */
 
 struct scrub_counters scrub_count;
 
-enum scrub_state { RESTING, LOOKING, READING, CHECKING };
+enum scrub_state { RESTING, SURVEYING, LOOKING, READING, CHECKING };
 
 static struct {
 	enum scrub_state state;
@@ -31,13 +34,15 @@ static struct {
 	struct store_op op;             /* the cursor: client, vpn */
 	struct blkreq req;
 	void *buf;
-	uint64_t fixed[STORE_FIXED_MAX];/* named and pinned generations of this round; newest first */
-	unsigned fixed_count, fixed_next;
+	uint64_t older[STORE_KEPT_MAX]; /* generations of this round but the newest; newest first */
+	unsigned older_count, older_next;
 	uint64_t generation;            /* the one of them that is compared with the newest; 0: that one itself */
 	uint64_t block, sum;            /* of the page that was read */
 	uint64_t bad_block;             /* index node that was damaged last */
 	uint64_t budget;                /* pages that may be read, times the ticks of a second */
 	uint64_t budget_tsc, rest_tsc;
+	struct store_survey survey;
+	bool survey_again;              /* the block is read once more before it is called damaged */
 } s;
 
 bool scrub_init(void)
@@ -58,22 +63,23 @@ static void round_begin(void)
 	static struct store_generation kept[STORE_KEPT_MAX];
 	uint32_t n = store_generations(commit_store(), kept, STORE_KEPT_MAX);
 
-	s.fixed_count = s.fixed_next = 0;
-	for (uint32_t i = 0; i < n && i < STORE_KEPT_MAX && s.fixed_count < STORE_FIXED_MAX; i++)
-		if (kept[i].flags & (STORE_GEN_NAMED | STORE_GEN_PINNED))
-			s.fixed[s.fixed_count++] = kept[i].generation;
+	s.older_count = s.older_next = 0;
+	for (uint32_t i = 0; i < n && i < STORE_KEPT_MAX; i++)
+		if (kept[i].generation != commit_generation())
+			s.older[s.older_count++] = kept[i].generation;
 	s.generation = 0;
 	s.op.client = 0;
 	s.op.vpn = 0;
 	s.bad_block = 0;
 	scrub_count.round = 0;
-	s.state = LOOKING;
+	store_survey_begin(&s.survey);
+	s.state = SURVEYING;
 }
 
 static void generation_over(void)
 {
-	if (s.fixed_next < s.fixed_count) {
-		s.generation = s.fixed[s.fixed_next++];
+	if (s.older_next < s.older_count) {
+		s.generation = s.older[s.older_next++];
 		s.op.client = 0;
 		s.op.vpn = 0;
 		s.state = LOOKING;
@@ -107,6 +113,48 @@ static void tell(uint64_t block, const char *why, const char *what)
 {
 	scrub_count.damaged++;
 	log_error("scrub: client=%u page=0x%lx block=%lu gen=%lu: %s%s", s.op.client, s.op.vpn, block, in_generation(), what, why);
+}
+
+/* ---- Survey ---- */
+
+static void survey_read(void);
+
+static void survey_done(struct blkreq *r)
+{
+	bool whole = r->status == BLK_OK && store_survey_check(&s.survey, s.buf);
+	/* A commit may be writing it. */
+	bool damaged = !whole && commit_idle() && store_survey_stands(commit_store(), &s.survey);
+
+	s.waiting = false;
+	if (damaged && !s.survey_again) {
+		s.survey_again = true;
+		survey_read();
+		return;
+	}
+	if (damaged) {
+		scrub_count.damaged++;
+		log_error("scrub: block=%lu gen=%lu: %s: %s", s.survey.block, s.survey.generation ? s.survey.generation : commit_generation(),
+			  s.survey.what, store_strerror(r->status == BLK_OK ? STORE_DAMAGED : STORE_EIO));
+	}
+	s.survey_again = false;
+	scrub_count.pages++;
+	scrub_count.round++;
+	read_on();
+}
+
+static void survey_read(void)
+{
+	s.req = (struct blkreq){ .op = BLK_READ, .count = 1, .block = s.survey.block, .bufs = &s.buf, .done = survey_done };
+	s.waiting = true;
+	disk_dev.submit(&disk_dev, &s.req);
+}
+
+static void survey(void)
+{
+	if (store_survey_next(commit_store(), &s.survey))
+		survey_read();
+	else
+		s.state = LOOKING;
 }
 
 /* An index node. What is below it cannot be looked at: a leaf's pages first, then the rest of the client. */
@@ -207,10 +255,13 @@ static void read_on(void)
 {
 	uint64_t second = time_ticks(1000000);
 
-	while ((s.state == LOOKING || s.state == CHECKING) && !s.waiting && s.budget >= second && leisure()) {
-		if (s.state == LOOKING)
+	while (s.state != RESTING && s.state != READING && !s.waiting && s.budget >= second && leisure()) {
+		if (s.state != CHECKING)
 			s.budget -= second;
-		look();
+		if (s.state == SURVEYING)
+			survey();
+		else
+			look();
 	}
 }
 

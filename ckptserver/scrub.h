@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause
- * The scrubber: reads every page that the newest generation and the named and pinned ones reach, and the index nodes on the way that are
- * not in the store's cache, and compares them with their checksums, so that damage is told before anybody needs the page. Round after
+ * The scrubber: reads every block that a kept generation uses, and the fixed ones: superblocks, boot counters, tables, deltas, maps, pages, the
+ * index nodes on the way and those in the store's cache, and compares them with their checksums, so that damage is told before anybody needs them. Round after
  * round, with a rest in between, at a bounded rate (ckpt.scrub=), and only when the disk has nothing else to do.
  *
  * A damaged page of the newest generation that is in memory is written anew by the next checkpoint.
