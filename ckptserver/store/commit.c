@@ -125,7 +125,8 @@ static bool step_table(struct store *st, struct node **wait)
 		commit_fail(st, STORE_UNWRITTEN);
 		return true;
 	}
-	st->new_kept = kept_plan(st);
+	if (st->delta.mode != DELTA_FOLDING)    /* which is tried often, and planned anew behind it */
+		st->new_kept = kept_plan(st);
 	want = table_blocks_for(st->new_kept);
 	if (st->delta.mode == DELTA_FOLDING || delta_folds(st, want)) {
 		status = delta_fold(st, &st->commit_op->block, wait);
