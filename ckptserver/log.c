@@ -11,7 +11,6 @@
 
 #include <l4/console.h>
 #include <l4/ipc.h>
-#include <l4/kdebug.h>
 #include <l4/message.h>
 #include <l4/print.h>
 
@@ -33,12 +32,6 @@ static struct {
 	uint64_t taken_tsc, beat_tsc;   /* when the driver took something last; when it gets an empty message if there is no other */
 } out;
 
-static void kernel_print(const char *s, size_t n)
-{
-	while (n--)
-		L4_KDB_PrintChar(*s++);
-}
-
 static unsigned ring_used(void)
 {
 	return out.in - out.out;
@@ -46,8 +39,14 @@ static unsigned ring_used(void)
 
 void log_flush(void)
 {
-	while (ring_used())
-		L4_KDB_PrintChar(out.ring[out.out++ % RING_BYTES]);
+	while (ring_used()) {
+		unsigned at = out.out % RING_BYTES, n = ring_used();
+
+		if (n > RING_BYTES - at)
+			n = RING_BYTES - at;
+		l4_output_kdebug(out.ring + at, n);
+		out.out += n;
+	}
 }
 
 /* Hands the first lines of the ring to the driver. */
@@ -111,7 +110,7 @@ void log_use_kernel(void)
 static void emit(const char *line, size_t n)
 {
 	if (!out.console) {
-		kernel_print(line, n);
+		l4_output_kdebug(line, n);      /* nobody's text comes between */
 		return;
 	}
 	if (ring_used() + n > RING_BYTES)
