@@ -3,7 +3,7 @@
  *
  * Outcomes: the page is in memory: it is mapped, with all rights, because rights are logical and hardware
  * write permission follows the frame's tag; it is on disk: it is read first; there is no frame: the fault
- * waits; the address is outside the store: the thread is left waiting for ever, with a line on the console.
+ * waits; the address is outside the store, or the thread is not the root task's: it is answered as one that cannot be read.
  * On a write fault the page is made writable at once, which saves the stale event that would follow.
  */
 #include "pagefault.h"
@@ -98,13 +98,27 @@ enum send_result pagefault_try(struct pending *p)
 	return page_of(f)->flags & PG_LOADING ? SEND_LATER : pagefault_answer(p);
 }
 
+/* A page fault of a persistent thread. */
+static enum send_result serve(struct pending *p, uint32_t space, uint64_t ip)
+{
+	/* Only the root task's faults are sigma0's. Any thread can name us as its pager; there is no page for it to wait for. */
+	if (space != record.root_space)
+		return pagefault_damaged(p);
+	pagefault_count++;
+	if (p->address >> 12 >= store_pages) {
+		log_error("fault outside the store thread=%lu address=0x%lx ip=0x%lx", L4_ThreadNo(p->client), p->address, ip);
+		return pagefault_damaged(p);
+	}
+	p->key = KEY(space, p->address >> 12);
+	return pagefault_try(p);
+}
+
 void pagefault_message(L4_ThreadId_t client, unsigned rights, uint64_t address, uint64_t ip)
 {
 	uint64_t number = L4_ThreadNo(client), from;
 	struct pending now = { .client = client, .address = address, .rights = (uint8_t)rights,
 			       .kind = PENDING_FAULT };
 	struct pending *p;
-	uint32_t space;
 
 	if (number < L4_ROOT_TNO) {
 		if (residual_page(number, address, &from))
@@ -113,20 +127,8 @@ void pagefault_message(L4_ThreadId_t client, unsigned rights, uint64_t address, 
 			server_crash("residual thread %lu: page fault at 0x%lx, ip 0x%lx", number, address, ip);
 		return;
 	}
-	/* Only the root task's faults are sigma0's. Any program can send us such a message; it waits for ever. */
-	space = kobj_space_of(number);
-	if (space != record.root_space)
+	if (serve(&now, kobj_space_of(number), ip) != SEND_LATER)
 		return;
-	pagefault_count++;
-	if (address >> 12 >= store_pages) {
-		log_error("fault outside the store thread=%lu address=0x%lx ip=0x%lx", number, address, ip);
-		if (pagefault_damaged(&now) != SEND_LATER)
-			return;
-	} else {
-		now.key = KEY(space, address >> 12);
-		if (pagefault_try(&now) != SEND_LATER)
-			return;
-	}
 	p = pending_add((enum pending_kind)now.kind, client);
 	if (!p) {
 		send_nothing(client);

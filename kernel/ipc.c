@@ -178,7 +178,7 @@ static void enter_receive(struct thread *t)
 	t->scan = 0;
 	e->state = TS_RECV_PENDING;
 	if (kind_of(t) != IPC_NORMAL) {         /* the answer comes from the partner of the send */
-		if (tid_number(e->partner) < L4_ROOT_TNO)
+		if (ticket_counts(e))
 			ticket_wait(t);
 		return;
 	}

@@ -96,8 +96,7 @@ static bool still_waits(const struct thread *t)
 	if (t->flags & TF_PARKED)
 		return true;
 	if (e->state != TS_READY)
-		return t->flags & TF_READY ||
-			((e->kind & IPC_KIND_MASK) == IPC_PAGEFAULT && tid_number(e->partner) < L4_ROOT_TNO);
+		return t->flags & TF_READY || ticket_counts(e);
 	return t->flags & TF_READY && (!t->tcb || where(t) == t->wait_at);
 }
 

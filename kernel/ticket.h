@@ -20,6 +20,7 @@
 #define KERNEL_TICKET_H
 
 #include "kernel/thread.h"
+#include <l4/abi.h>
 
 /* The holder, if it has been given something and has not tried again since: it is dispatched next, and no snapshot comes
  * between. NULL: there is none such. */
@@ -31,6 +32,13 @@ extern struct thread *ticket_urgent;
 extern u32 ticket_open;
 
 void ticket_join(struct thread *t);
+
+/* In its IPC the thread with this entry waits for ckptserver: it is a page fault to sigma0. (One to another residual server,
+ * which anybody may name as his pager, is not: that has no page to give.) */
+static inline bool ticket_counts(const struct tte *e)
+{
+	return (e->kind & IPC_KIND_MASK) == IPC_PAGEFAULT && tid_number(e->partner) == L4_SIGMA0_TNO;
+}
 
 /* t waits for ckptserver. It keeps its place if it has got no further since it last did. */
 static inline void ticket_wait(struct thread *t)

@@ -320,6 +320,26 @@ static void damaged_item(void)
 	test_delete(client);
 }
 
+/* sigma0 is the root task's pager only: who names it all the same is told that there is no page. */
+static void names_sigma0(void *arg)
+{
+	seen = 1;                       /* while it has a pager */
+	L4_Set_Pager(L4_GlobalId(L4_SIGMA0_TNO, 1));
+	value = *(volatile word *)arg;
+	done_flag = 1;
+}
+
+static void strangers_pager(void)
+{
+	client = test_space();
+	seen = done_flag = 0;
+	test_space_start(client, names_sigma0, (void *)AREA);
+	test_wait_flag(&seen, 1);
+	wait_stopped(client);
+	EXPECT_EQ(done_flag, 0);
+	test_delete(client);
+}
+
 /* ---- Exceptions ------------------------------------------------------------------------------------------------- */
 
 /* Run an instruction as client: rbx = where to go on, the other registers are marked. The exception
@@ -588,6 +608,7 @@ const struct test tests[] = {
 	{ .name = "a damaged page, and a handler", .run = damaged_page_skipped },
 	{ .name = "a damaged page, and a handler that gives up", .run = damaged_page_given_up },
 	{ .name = "a damaged page in a map item", .run = damaged_item },
+	{ .name = "a page fault to sigma0 of a thread that is not the root task's", .run = strangers_pager },
 	{ .name = "exceptions of the processor", .run = faults_of_the_cpu },
 	{ .name = "privileged instructions", .run = privileged_instructions },
 	{ .name = "port I/O", .run = port_io },

@@ -332,6 +332,26 @@ static void ticket_is_passed_on(void **state)
 	assert_null(ticket_check());
 }
 
+/* Any thread can name a residual server as its pager, and fault again as often as that answers. */
+static void a_fault_to_nobody_holds_nothing(void **state)
+{
+	(void)state;
+	clear();
+	misses(&thread[1], 10);
+	misses(&thread[2], 20);
+	gets(10);
+	tries(&thread[1]);
+	entry[1].state = TS_RECV;
+	entry[1].kind = IPC_PAGEFAULT;
+	entry[1].partner = tid_make(L4_SIGMA0_TNO, 1);
+	assert_true(ticket_holds(10));
+	entry[1].partner = tid_make(L4_CONSOLE_TNO, 1);
+	assert_false(ticket_holds(10));
+	gets(20);
+	assert_true(ticket_holds(20));
+	assert_null(ticket_check());
+}
+
 static void nobody_holds_without_end(void **state)
 {
 	pfn_t f;
@@ -471,6 +491,7 @@ int main(void)
 		cmocka_unit_test(first_waiter_holds_what_it_is_given),
 		cmocka_unit_test(nobody_queues_while_nothing_is_taken),
 		cmocka_unit_test(ticket_is_passed_on),
+		cmocka_unit_test(a_fault_to_nobody_holds_nothing),
 		cmocka_unit_test(nobody_holds_without_end),
 		cmocka_unit_test(taking_from_the_holder_is_noticed),
 		cmocka_unit_test(tcb_fields),
