@@ -301,7 +301,8 @@ void kobj_event(uint64_t word)
 		discard((uint32_t)name);
 		break;
 	case L4_EV_SPACE_DIED:
-		discard_client((uint32_t)name);
+		if (name == record.root_space)  /* no other has pages in the store */
+			discard_client((uint32_t)name);
 		break;
 	case L4_EV_STOPPED:
 		kobj_stopped++;         /* the kernel's line on the console says why */

@@ -51,7 +51,9 @@ enum load_result load_start(uint64_t key)
 {
 	return !short_of_memory && page_new(key, true, 0) ? LOAD_NOW : LOAD_NO_FRAME;
 }
-void discard_client(uint32_t client) { (void)client; }
+static uint32_t discarded_client;
+void discard_client(uint32_t client) { discarded_client = client; }
+struct record record = { .root_space = 16 };
 
 pfn_t frame_get(uint64_t key, bool zero)
 {
@@ -64,6 +66,16 @@ void cow_discard(pfn_t f)
 	for (unsigned i = 0; i < OBJECTS; i++)
 		assert_int_not_equal(held[i], f);
 	page_drop(f);
+}
+
+/* What is remembered of discarded ranges is bounded, and programs end all the time. */
+static void a_space_without_a_store_is_not_remembered(void **state)
+{
+	(void)state;
+	kobj_event(EVENT(L4_EV_SPACE_DIED, 17));
+	assert_int_equal(discarded_client, 0);
+	kobj_event(EVENT(L4_EV_SPACE_DIED, 16));
+	assert_int_equal(discarded_client, 16);
 }
 
 static void a_discard_is_of_the_earlier_life(void **state)
@@ -169,6 +181,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(one_object_that_must_wait_stops_no_other),
+		cmocka_unit_test(a_space_without_a_store_is_not_remembered),
 		cmocka_unit_test(a_discard_is_of_the_earlier_life),
 		cmocka_unit_test(a_need_is_remembered),
 		cmocka_unit_test(stale_event_of_a_frame_that_changed_hands),
