@@ -39,6 +39,9 @@
 
 struct recover_result recover_result;
 
+/* Nobody is left out: on a larger machine all of them go on. */
+static const char little_memory[] = "not enough memory for the threads of this checkpoint";
+
 static struct store_mount mount;
 static unsigned skipped;                /* generations newer than the one that is resumed */
 
@@ -344,7 +347,7 @@ static bool read_table(struct store *st, struct store_op *op)
 			return false;
 		f = page_new(KEY(CLIENT_KERNEL, next.vpn), false, 0);
 		if (!f)
-			halt("not enough memory for the thread table");
+			halt(little_memory);
 		op->buf = page_data(f);
 		if (read_patiently(st, op, store_read) != STORE_OK)
 			return false;
@@ -361,7 +364,8 @@ static void pass_table_on(bool supply)
 
 		if (f && supply) {
 			page_of(f)->flags |= PG_SUPPLIED | PG_USED;
-			fc_push(L4_FC_SUPPLY, obj, f);
+			if (fc_now(L4_FC_SUPPLY, obj, f) == L4_FC_NO_POOL)
+				halt(little_memory);
 		} else if (f) {
 			page_drop(f);
 		}
@@ -426,6 +430,8 @@ static void resume(struct store *st)
 	tell_kernel();
 	pass_table_on(true);
 	threads = fc_now(L4_FC_ACTIVATE, 0, mount.generation);
+	if (threads == L4_FC_NO_POOL)
+		halt(little_memory);
 	recover_result.generation = mount.generation;
 	recover_result.threads = threads > 0 ? (uint64_t)threads : 0;
 	log_line("[boot] recovered gen=%lu boot=%lu clock_us=%lu threads=%lu skipped=%u", mount.generation, record.boot,

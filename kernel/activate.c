@@ -57,7 +57,6 @@ static void resume(struct thread *t)
 {
 	struct tte *e = t->tte;
 
-	space_mark_used(e->space);
 	if (t->flags & TF_DAMAGED || e->flags & TTE_STOPPED || !(e->flags & TTE_ACTIVE))
 		return;
 	if (e->state == TS_READY || e->pending)
@@ -68,11 +67,30 @@ static void resume(struct thread *t)
 		resume_receiver(t);
 }
 
-u64 activate_threads(void)
+/* All of them, before the first thread: one that lacked its space would be stopped for good. What an invalid entry says does
+ * not matter. */
+static int make_spaces(void)
 {
-	u64 count = 0;
 	u32 c, i;
 
+	for (c = 1; c < L4_TABLE_PAGES; c++) {
+		for (i = 0; thread_chunk[c] && i < L4_TABLE_PER_PAGE; i++) {
+			struct thread *t = &thread_chunk[c][i];
+
+			if (t->tte->flags & TTE_EXISTS && space_mark_used(t->tte->space) < 0 && !(t->flags & TF_DAMAGED))
+				return -1;
+		}
+	}
+	return 0;
+}
+
+long activate_threads(void)
+{
+	long count = 0;
+	u32 c, i;
+
+	if (make_spaces() < 0)
+		return -1;
 	for (c = 1; c < L4_TABLE_PAGES; c++) {
 		for (i = 0; thread_chunk[c] && i < L4_TABLE_PER_PAGE; i++) {
 			struct thread *t = &thread_chunk[c][i];

@@ -6,7 +6,8 @@
 
 #include "kernel/types.h"
 
-/* Go through the table pages supplied so far, writing volatile structures only. Returns the number of threads. */
-u64 activate_threads(void);
+/* Go through the table pages supplied so far, writing volatile structures only. Returns the number of threads; -1: the pool
+ * cannot hold their address spaces, and none of them has come alive. */
+long activate_threads(void);
 
 #endif

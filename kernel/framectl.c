@@ -339,11 +339,16 @@ static rare long do_damaged(u64 obj)
 
 static long do_activate(u64 generation)
 {
+	long threads;
+
 	if (activated)
 		return L4_FC_BAD_STATE;
+	threads = activate_threads();
+	if (threads < 0)
+		return L4_FC_NO_POOL;
 	activated = true;
 	kip_set_generation(generation);
-	return (long)activate_threads();
+	return threads;
 }
 
 static long operation(u64 op, u64 name, u64 argument)

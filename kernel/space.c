@@ -48,12 +48,14 @@ struct space *space_get(u32 no)
 	return s;
 }
 
-void space_mark_used(u32 no)
+int space_mark_used(u32 no)
 {
 	struct space *s = space_get(no);
 
-	if (s)
-		s->in_use = true;
+	if (!s)
+		return -1;
+	s->in_use = true;
+	return 0;
 }
 
 u32 space_free_number(void)

@@ -36,8 +36,8 @@ struct space *space_get(u32 no);
 struct space *space_at(u32 no);
 /* A free number for a new persistent space, 0: none left. */
 u32 space_free_number(void);
-/* The number is taken (creation, activation). */
-void space_mark_used(u32 no);
+/* The number is taken (creation, activation). 0, or -1: no pool memory for a space that the kernel did not know yet. */
+int space_mark_used(u32 no);
 
 /* Check phase. */
 bool space_check_known(struct space *s, struct wants *w);       /* areas may be read */

@@ -117,7 +117,8 @@
 #define L4_FC_BAD_OP            (-2)        /* unknown operation */
 #define L4_FC_BAD_NAME          (-3)        /* no such object, or a pfn that is not store memory */
 #define L4_FC_BAD_STATE         (-4)        /* object already supplied / not supplied; second ACTIVATE … */
-#define L4_FC_NO_POOL           (-5)        /* the kernel's own pool cannot hold its volatile part: not taken, as if refused */
+#define L4_FC_NO_POOL           (-5)        /* the kernel's own pool cannot hold its volatile part: not taken, as if refused.
+                                             * ACTIVATE: nor the threads' spaces; nothing was activated */
 #define L4_FC_INVALID           (-6)        /* SUPPLY: the content is not valid; not taken, the thread is stopped as by DAMAGED */
 #define L4_FC_AGAIN             (-7)        /* SNAPSHOT: receive once, with a timeout, then call again */
 
