@@ -35,6 +35,7 @@
 #define NODES_MAX       16384u
 #define PAUSE_US        100000ul        /* before a disk that fails is tried again: from … */
 #define PAUSE_MAX_US    10000000ul      /* … to */
+#define UNREAD_PAUSES   5u              /* 3 seconds in all */
 #define READ_TRIES      3u              /* a passing disorder of the disk must not cost a boot its memory */
 
 struct recover_result recover_result;
@@ -174,17 +175,44 @@ static void report_skipped(void)
 			  mount.table_lost ? "; generations are lost" : "; its older copy stands in");
 }
 
+/* What is wrong may pass: say so, and let that time pass. It doubles. */
+static void wait_for_disk(const char *what)
+{
+	static uint64_t pause_us = PAUSE_US;
+	uint64_t end = rdtsc() + time_ticks(pause_us);
+
+	log_error("disk %s: %s; trying again in %lu ms", disk_name(), what, pause_us / 1000);
+	while (rdtsc() < end) {
+		disk_tick(rdtsc());
+		L4_Sleep(L4_TimePeriod(PAUSE_US));
+	}
+	pause_us = pause_us < PAUSE_MAX_US / 2 ? pause_us * 2 : PAUSE_MAX_US;
+}
+
+/* Once more, and a few times more while something that may be newer cannot be read: the first commit takes its place. */
+static int mount_patiently(struct store *st)
+{
+	unsigned tries = READ_TRIES, pauses = UNREAD_PAUSES;
+	int status;
+
+	for (;;) {
+		status = travel_mount(st, &mount);
+		if (status == STORE_EIO && tries--)
+			continue;
+		if (status != STORE_OK || !store_mount_unread(&mount) || !pauses--)
+			return status;
+		wait_for_disk("something newer cannot be read");
+	}
+}
+
 /* Mounts, formatting an empty partition. */
 static int mount_store(struct store *st)
 {
-	unsigned tries = READ_TRIES;
 	int status;
 
 	if (options.resume_kind == RESUME_NONE && options.format == FORMAT_FORCE)
 		return format(st);
-	do
-		status = travel_mount(st, &mount);
-	while (status == STORE_EIO && tries--);
+	status = mount_patiently(st);
 	if (status == STORE_NO_GENERATION)      /* it has been said, and force does not mean a misspelt wish */
 		return status;
 	if ((status == STORE_EMPTY && options.format != FORMAT_NO) ||
@@ -208,20 +236,6 @@ static void __attribute__((noreturn)) halt(const char *why)
 }
 
 /* ---- A world of ours that cannot be reached ------------------------------------------------------ */
-
-/* What is wrong may pass: say so, and let that time pass. It doubles. */
-static void wait_for_disk(const char *what)
-{
-	static uint64_t pause_us = PAUSE_US;
-	uint64_t end = rdtsc() + time_ticks(pause_us);
-
-	log_error("disk %s: %s; trying again in %lu ms", disk_name(), what, pause_us / 1000);
-	while (rdtsc() < end) {
-		disk_tick(rdtsc());
-		L4_Sleep(L4_TimePeriod(PAUSE_US));
-	}
-	pause_us = pause_us < PAUSE_MAX_US / 2 ? pause_us * 2 : PAUSE_MAX_US;
-}
 
 /* A store of ours is there, or may be, and cannot be used. To begin anew beside it would not be what anybody wants. */
 static void unusable(const char *why)

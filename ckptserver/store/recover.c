@@ -373,8 +373,7 @@ static int mount_wanted(struct store *st, struct store_mount *res, struct kept *
 	return STORE_OK;
 }
 
-/* What could not be read may be there at the next try. */
-static bool any_unread(const struct store_mount *res)
+bool store_mount_unread(const struct store_mount *res)
 {
 	bool unread = false;
 
@@ -393,7 +392,7 @@ static int mount_newest(struct store *st, struct store_mount *res, struct fmt_su
 	else if (!empty->generation)
 		adopt(st, empty, &empty->gen);
 	else
-		return any_unread(res) ? STORE_EIO : STORE_DEAD;
+		return store_mount_unread(res) ? STORE_EIO : STORE_DEAD;
 	return STORE_OK;
 }
 

@@ -164,6 +164,9 @@ struct store_mount {
 int store_mount(struct store *st, uint64_t want, struct store_mount *res);
 /* The same, for the generation with this name. */
 int store_mount_named(struct store *st, const char *name, struct store_mount *res);
+/* Was there something that could not be read, so that the same call may find something newer at the next try? A commit
+ * after such a mount takes the place of what was not seen. */
+bool store_mount_unread(const struct store_mount *res);
 
 /* Make an empty store with the given random identity and mount it (generation 0). Refused unless the
  * partition is empty (status as store_mount would give it), or `force`, which gives up whatever is there;
