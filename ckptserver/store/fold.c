@@ -53,8 +53,8 @@ static struct delta_entry *fold_leaf(struct store *st, struct delta_entry *e)
 	return e;
 }
 
-/* The leaf is damaged (one that cannot be read at the moment is not: the fold waits for it), and with it what the full generation has there: the records would be all that is left of it. They
- * go too, so that a page of it is damaged, and not a hole. */
+/* The leaf is damaged, and with it what the full generation has there: the records would be all that is left of it. They go too,
+ * so that a page of it is damaged, and not a hole. (For a leaf that only cannot be read at the moment the fold waits.) */
 static struct delta_entry *fold_lost(struct store *st, struct delta_entry *e)
 {
 	uint32_t of = record_client(e->r.key);
