@@ -167,6 +167,7 @@ void loop_run(void)
 		L4_ThreadId_t from;
 		L4_MsgTag_t tag;
 		uint64_t now;
+		bool more;
 
 		fc_flush();
 		tag = L4_Ipc(L4_nilthread, L4_anythread,
@@ -174,6 +175,8 @@ void loop_run(void)
 		now = rdtsc();
 		if (L4_IpcSucceeded(tag))
 			serve(from, tag);
+		/* Before anybody wakes it: one that found nothing to do has no more requests to come. */
+		more = L4_IpcSucceeded(tag) && L4_ThreadNo(from) == L4_WRITER_TNO && writer_busy();
 		if (L4_IpcFailed(tag) || L4_ThreadNo(from) != L4_KERNEL_TNO)
 			snapshot_over();
 		if (snapshot_due(now))
@@ -186,7 +189,7 @@ void loop_run(void)
 			disk_interrupt();
 		reclaim_some();
 		chaos_act();
-		disk_announce(L4_IpcSucceeded(tag) && L4_ThreadNo(from) == L4_WRITER_TNO && writer_busy());
+		disk_announce(more);
 	}
 }
 

@@ -241,7 +241,7 @@ bool reclaim_wanted(void)
 void reclaim_some(void)
 {
 	if (frames_free() < low_water() && !search(STEPS, 16))
-		writer_wake();                  /* dirty pages are to become clean: cow_clean_unit, or the commit under way */
+		writer_look();                  /* dirty pages are to become clean: cow_clean_unit, or the commit under way */
 	if (wanting && frames_free() > reserve_of(KEY(CLIENT_KERNEL + 1, 0))) {
 		wanting = false;
 		waited += rdtsc() - wanting_since;

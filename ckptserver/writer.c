@@ -22,6 +22,7 @@ static bool asleep;
 static unsigned prio;
 static unsigned burst;                  /* units left at top priority */
 static unsigned units;                  /* done since the last tick */
+static bool fruitless;                  /* it has found nothing to do since it was last woken, or the last tick */
 
 static void set_prio(unsigned p)
 {
@@ -66,6 +67,7 @@ void writer_called(void)
 	if (!burst && !cow.waiting && !reclaim_wanted())
 		set_prio(PRIO_BASE);
 	fc_flush();
+	fruitless = !more;
 	if (more)
 		answer();
 	else
@@ -79,11 +81,18 @@ bool writer_busy(void)
 
 void writer_wake(void)
 {
+	fruitless = false;
 	if (!asleep)
 		return;
 	asleep = false;
 	fc_flush();
 	answer();
+}
+
+void writer_look(void)
+{
+	if (!fruitless)
+		writer_wake();
 }
 
 static unsigned quota(uint64_t commit_us)
@@ -98,6 +107,7 @@ void writer_tick(uint64_t commit_us)
 	unsigned want = quota(commit_us), done = units;
 
 	units = 0;
+	fruitless = false;
 	if (commit_idle() && !reclaim_wanted()) {
 		burst = 0;
 		set_prio(PRIO_BASE);

@@ -29,6 +29,8 @@ bool writer_busy(void);
 
 /* There is work: wake it if it sleeps. */
 void writer_wake(void);
+/* There may be: wake it, unless it has just found nothing to do. For what is asked in every turn of the loop. */
+void writer_look(void);
 
 /* Every WRITER_TICK_US while a commit is under way, and when it has ended. commit_us: since its snapshot. */
 void writer_tick(uint64_t commit_us);
