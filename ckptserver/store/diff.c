@@ -170,8 +170,9 @@ static int trees_next(struct store *st, struct found *f, const struct fmt_genera
 			status = tree_diff(st, &c[0].tree, &c[1].tree, &f->vpn, f->ref, left, bad, wait);
 		if (status == STORE_OK && f->vpn < STORE_VPN_END)
 			return STORE_OK;
-		if (status == STORE_OK)
-			status = STORE_END;     /* no client has such a page: hostile content */
+		/* No client has such a page: the walk gave way at the very end, or the content is hostile. */
+		if ((status == STORE_OK || status == STORE_AGAIN) && f->vpn >= STORE_VPN_END)
+			status = STORE_END;
 		if (status != STORE_END || f->client == STORE_CLIENTS - 1)
 			return status;
 		f->client++;

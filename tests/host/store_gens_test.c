@@ -771,26 +771,46 @@ static void expect_diff(struct world *w, uint64_t a, uint64_t b, const uint32_t 
 	assert_int_equal(found, expected);
 }
 
-static void test_diff(void **state)
+/* A world of six generations, of which was[] is told the contents, each compared with each. */
+static void diff_world(struct world *w, uint32_t was[6][MODEL_PAGES], uint64_t seed)
 {
-	static uint32_t was[6][MODEL_PAGES];
-	uint64_t seed = base_seed + 7, reads;
-	struct store_op op = { 0 };
-	struct world w;
-
-	(void)state;
-	world_make(&w, 4 * BLOCKS);
-	memset(was, 0, sizeof(was));
+	world_make(w, 4 * BLOCKS);
+	memset(was[0], 0, sizeof(was[0]));
 	for (unsigned g = 1; g < 6; g++) {
 		memcpy(was[g], was[g - 1], sizeof(was[g]));
 		for (unsigned n = g == 3 ? 3 : 400; n; n--)
 			was[g][sim_below(&seed, MODEL_PAGES)] = sim_below(&seed, 4) ? (uint32_t)sim_below(&seed, 1u << 30) : 0;
-		put_all(&w, was[g], was[g - 1]);
-		assert_int_equal(do_commit(&w.b, g), STORE_OK);
+		put_all(w, was[g], was[g - 1]);
+		assert_int_equal(do_commit(&w->b, g), STORE_OK);
 	}
 	for (unsigned a = 0; a < 6; a++)
 		for (unsigned b = 0; b < 6; b++)
-			expect_diff(&w, a, b, was[a], was[b]);
+			expect_diff(w, a, b, was[a], was[b]);
+}
+
+/* A walk that gives way at the very end of a client goes on with the next client, not with the same one anew: it depends
+ * on how many nodes lie before. */
+static void test_diff_gives_way(void **state)
+{
+	static uint32_t was[6][MODEL_PAGES];
+	struct world w;
+
+	(void)state;
+	for (uint64_t seed = base_seed; seed < base_seed + 6; seed++) {
+		diff_world(&w, was, seed);
+		world_end(&w);
+	}
+}
+
+static void test_diff(void **state)
+{
+	static uint32_t was[6][MODEL_PAGES];
+	struct store_op op = { 0 };
+	struct world w;
+	uint64_t reads;
+
+	(void)state;
+	diff_world(&w, was, base_seed + 7);
 	/* Equal subtrees are not read. */
 	assert_int_equal(bench_mount(&w.b, 0), STORE_OK);
 	reads = w.b.sim.reads;
@@ -1445,6 +1465,7 @@ int main(void)
 		cmocka_unit_test(test_damaged_old_maps),
 		cmocka_unit_test(test_damaged_old_map_with_room),
 		cmocka_unit_test(test_diff),
+		cmocka_unit_test(test_diff_gives_way),
 		cmocka_unit_test(test_held_is_a_bound),
 		cmocka_unit_test(test_rewritten_pages_take_no_room),
 		cmocka_unit_test(test_unnamed_ones_make_room),
@@ -1475,6 +1496,7 @@ int main(void)
 		{ "test_table_of_a_lost_generation, deltas", test_table_of_a_lost_generation, NULL, NULL, NULL },
 		{ "test_table_needs_its_bit, deltas", test_table_needs_its_bit, NULL, NULL, NULL },
 		{ "test_diff, deltas", test_diff, NULL, NULL, NULL },
+		{ "test_diff_gives_way, deltas", test_diff_gives_way, NULL, NULL, NULL },
 		{ "test_unnamed_ones_make_room, deltas", test_unnamed_ones_make_room, NULL, NULL, NULL },
 		{ "test_full_then_dropped, deltas", test_full_then_dropped, NULL, NULL, NULL },
 		{ "test_drop_helps_the_commit_under_way, deltas", test_drop_helps_the_commit_under_way, NULL, NULL, NULL },
