@@ -56,6 +56,13 @@ static struct thread *object_thread(u64 obj)
 	return L4_OBJ_TYPE(obj) == L4_OBJ_TCB || L4_OBJ_TYPE(obj) == L4_OBJ_UTCB ? thread_at(L4_OBJ_INDEX(obj)) : NULL;
 }
 
+/* A thread's objects are supplied only to its present life. While the discard of the last one is unread, a fresh object answers a question
+ * from before it, and would be taken back with the discard. */
+static bool answers_earlier_life(const struct thread *t, bool fresh)
+{
+	return fresh && t->discard_event.queued;
+}
+
 /* Everything that counted on the object being current forgets it. BUSY if it is needed. */
 static long disturb_object(u64 obj)
 {
@@ -165,7 +172,7 @@ static long supply_tcb(struct thread *t, void *page, bool fresh)
 
 	if (!t || t->flags & TF_RESIDENT)
 		return L4_FC_BAD_NAME;
-	if (t->tcb || fresh == !!(t->tte->flags & TTE_EXISTS))
+	if (t->tcb || fresh == !!(t->tte->flags & TTE_EXISTS) || answers_earlier_life(t, fresh))
 		return L4_FC_BAD_STATE;
 	if (!fresh) {
 		bad = object_validate_tcb(page, t->no);
@@ -183,7 +190,7 @@ static long supply_utcb(struct thread *t, void *page, bool fresh)
 {
 	if (!t || t->flags & TF_RESIDENT)
 		return L4_FC_BAD_NAME;
-	if (t->utcb || fresh == !!(t->tte->flags & TTE_ACTIVE))
+	if (t->utcb || fresh == !!(t->tte->flags & TTE_ACTIVE) || answers_earlier_life(t, fresh))
 		return L4_FC_BAD_STATE;
 	t->utcb = page;
 	return L4_FC_OK;

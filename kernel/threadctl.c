@@ -30,6 +30,8 @@ struct thread_request {
 
 /* ---- deletion ------------------------------------------------------------------------------------- */
 
+/* Also who was about to activate it, and asked for a fresh object: the discard takes back what that question brings, so if one is still
+ * wanted it is asked for again, behind the discard. */
 static void release_waiters(struct thread *d)
 {
 	u32 type;
@@ -38,6 +40,7 @@ static void release_waiters(struct thread *d)
 		const void *page = type == L4_OBJ_TCB ? (void *)d->tcb : (void *)d->utcb;
 
 		park_release((u64)L4_EV_NEED << L4_EV_SHIFT | L4_OBJ(type, d->no), 0, NULL, 0);
+		park_release((u64)L4_EV_FRESH << L4_EV_SHIFT | L4_OBJ(type, d->no), 0, NULL, 0);
 		if (!page)
 			continue;
 		park_release((u64)L4_EV_STALE << L4_EV_SHIFT | virt_to_phys(page) >> PAGE_SHIFT, 0, NULL, 0);

@@ -354,6 +354,45 @@ static void many_spaces(void)
 	}
 }
 
+#define RACES   150             /* calls that the helper makes */
+#define TRIES   3000            /* at most, to get in its way */
+
+static L4_ThreadId_t raced;
+static volatile word races;
+
+static void activate_raced(void *arg)
+{
+	(void)arg;
+	while (races < RACES) {
+		(void)create(raced, L4_Myself(), L4_Myself(), L4_Myself(), test_utcb((unsigned int)result));
+		races++;
+	}
+	finished = 1;
+}
+
+/* Whichever of the two comes first, and whatever must be fetched in between: both calls end. */
+static void delete_against_activate(void)
+{
+	L4_ThreadId_t helper;
+	word state = 7;
+
+	finished = races = 0;
+	result = test_new_slot();
+	raced = test_new_id();
+	test_claim_slot((unsigned int)result, raced);
+	helper = test_thread(activate_raced, 0);
+	for (word i = 0; i < TRIES && races < RACES; i++) {
+		(void)create(raced, L4_Myself(), L4_Myself(), L4_nilthread, NO_UTCB);
+		test_sleep_us(test_random(&state) % 32);
+		(void)create(raced, L4_nilthread, L4_nilthread, L4_nilthread, NO_UTCB);
+		test_sleep_us(test_random(&state) % 32);
+	}
+	test_wait_flag(&finished, 1);
+	EXPECT_EQ(races, RACES);
+	(void)create(raced, L4_nilthread, L4_nilthread, L4_nilthread, NO_UTCB);
+	test_delete(helper);
+}
+
 const struct test tests[] = {
 	{ .name = "unprivileged caller", .run = no_privilege },
 	{ .name = "impossible thread numbers", .run = bad_numbers },
@@ -373,5 +412,6 @@ const struct test tests[] = {
 	{ .name = "threads in a new space, and its end", .run = new_space },
 	{ .name = "create and delete 300 times", .run = many_times },
 	{ .name = "60 spaces", .run = many_spaces },
+	{ .name = "delete while somebody activates", .run = delete_against_activate },
 	{ 0 }
 };
