@@ -198,11 +198,9 @@ static u32 find_slot(struct thread_request *q)
 {
 	u64 offset = q->utcb - q->s->utcb_base;
 
-	if (q->d->tte->flags & TTE_PLACED && q->utcb == UTCB_UNCHANGED) {
-		q->slot = q->d->tte->slot;
-		return 0;
-	}
-	if (q->utcb == UTCB_UNCHANGED)
+	if (q->d->tte->flags & TTE_PLACED && q->utcb == UTCB_UNCHANGED)
+		offset = (u64)q->d->tte->slot << PAGE_SHIFT;
+	else if (q->utcb == UTCB_UNCHANGED)
 		for (offset = 0; offset < q->s->utcb_size && q->s->record->slot[offset >> PAGE_SHIFT]; offset += PAGE_SIZE)
 			if (offset >> PAGE_SHIFT == SPACE_SLOTS - 1)
 				return L4_ERR_UTCB_AREA;
@@ -422,6 +420,18 @@ static u32 check_areas(u64 kip, u64 utcb)
 	return 0;
 }
 
+/* A thread's UTCB has its place relative to the area's base, from the call that gave it on, whether the thread is active or not. */
+static bool moves_utcb(const struct space *s, u64 utcb)
+{
+	u64 slots = 1ul << (fpage_bits(utcb) - PAGE_SHIFT);
+	u32 i;
+
+	for (i = 0; i < SPACE_SLOTS; i++)
+		if (s->record->slot[i] && (i >= slots || fpage_base(utcb) != s->utcb_base))
+			return true;
+	return false;
+}
+
 /* X.2 4.4. rdi space specifier, rsi control, rdx KIP area, r8 UTCB area, r9 redirector. Result rax, old control in rdx. */
 void sys_space_control(struct thread *t, struct regs *f)
 {
@@ -445,6 +455,8 @@ void sys_space_control(struct thread *t, struct regs *f)
 	}
 	if (!s->record->active_threads) {
 		error = check_areas(f->rdx, f->r8);
+		if (!error && moves_utcb(s, f->r8))
+			error = L4_ERR_UTCB_AREA;
 		if (error) {
 			syscall_fail(t, f, error);
 			return;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  * Property: SpaceControl (X.2 4.3) places KIP and UTCB area of an empty space, only for the privileged; bad areas
- * give their error codes and leave the space usable. Guards kernel/space.c.
+ * give their error codes and leave the space usable; so do areas that would move a UTCB. Guards kernel/space.c, threadctl.c.
  */
 #include "test.h"
 
@@ -82,6 +82,24 @@ static void bad_areas(void)
 	test_delete(tid);
 }
 
+/* Its place was given, so there it stays, though it is not active yet. */
+static void placed_thread_keeps_its_place(void)
+{
+	L4_ThreadId_t tid = bare_space();
+	L4_Fpage_t kip = L4_FpageLog2(TEST_KIP, 12);
+
+	REQUIRE_EQ(control(tid, kip, L4_FpageLog2(TEST_UTCBS, 16)), 1);
+	REQUIRE_EQ(L4_ThreadControl(tid, tid, L4_Myself(), L4_nilthread, (void *)(TEST_UTCBS + 9 * L4_UTCB_SIZE)), 1);
+	EXPECT_REFUSED(control(tid, kip, L4_FpageLog2(TEST_UTCBS, 15)), L4_ERR_UTCB_AREA);
+	EXPECT_REFUSED(control(tid, kip, L4_FpageLog2(TEST_UTCBS - 0x100000, 16)), L4_ERR_UTCB_AREA);
+	/* The last page there is: nothing but the first slot would be an address of a user. */
+	EXPECT_REFUSED(control(tid, kip, L4_FpageLog2(0x7ffffffff000, 12)), L4_ERR_UTCB_AREA);
+	EXPECT_EQ(control(tid, kip, L4_FpageLog2(TEST_UTCBS, 16)), 1);
+	EXPECT_EQ(control(tid, kip, L4_FpageLog2(TEST_UTCBS, 17)), 1);
+	EXPECT_EQ(L4_ThreadControl(tid, tid, L4_Myself(), test_pager(), (void *)-1), 1);
+	test_delete(tid);
+}
+
 static volatile word seen_kip, seen_utcb;
 
 static void look(void *arg)
@@ -127,6 +145,7 @@ const struct test tests[] = {
 	{ .name = "unknown space", .run = unknown_space },
 	{ .name = "a residual space cannot be touched", .run = residual_space },
 	{ .name = "bad areas", .run = bad_areas },
+	{ .name = "a thread that has its place keeps it", .run = placed_thread_keeps_its_place },
 	{ .name = "areas at unusual addresses", .run = areas_elsewhere },
 	{ .name = "an active space keeps its areas", .run = active_space_keeps_areas },
 	{ 0 }

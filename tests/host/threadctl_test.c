@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  * Properties: whoever waits for an object of a thread that is deleted meanwhile is released, and the object that he asked for is
- * not taken for one of the thread's next life. Guards threadctl.c and framectl.c: ThreadControl against a checkpoint server that answers late.
+ * not taken for one of the thread's next life; an area stays where it is as long as a UTCB has its place in it, and no
+ * thread is activated outside it. Guards threadctl.c, framectl.c and space.c: ThreadControl and SpaceControl against a checkpoint
+ * server that answers late.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -174,6 +176,11 @@ static u64 areas(tid_t space, u64 kip, u64 utcb)
 	return f.rax;
 }
 
+static u64 error(u32 caller)
+{
+	return thread_at(caller)->utcb->error_code;
+}
+
 static bool waits(u32 caller)
 {
 	return thread_at(caller)->flags & TF_PARKED;
@@ -267,6 +274,49 @@ static void a_late_answer_is_not_for_the_next_life(void **state)
 	forget_events();
 }
 
+/* ---- areas ---- */
+
+static void areas_stay_below_a_placed_thread(void **state)
+{
+	(void)state;
+	make_dave();
+	assert_int_equal(areas(id(DAVE), fpage(KIP_AREA, 12), fpage(UTCB_AREA, 14)), 1);        /* nobody has a place yet */
+	assert_int_equal(areas(id(DAVE), fpage(KIP_AREA, 12), fpage(UTCB_AREA, 16)), 1);
+	assert_int_equal(complete(ROOT, id(DAVE), id(DAVE), id(ROOT), L4_NILTHREAD, UTCB_AREA + 5 * PAGE_SIZE), 1);
+	assert_int_equal(areas(id(DAVE), fpage(KIP_AREA, 12), fpage(UTCB_AREA, 14)), 0);        /* smaller */
+	assert_int_equal(error(ROOT), L4_ERR_UTCB_AREA);
+	assert_int_equal(areas(id(DAVE), fpage(KIP_AREA, 12), fpage(UTCB_AREA + 0x100000, 16)), 0);     /* elsewhere */
+	assert_int_equal(error(ROOT), L4_ERR_UTCB_AREA);
+	assert_int_equal(areas(id(DAVE), fpage(UTCB_AREA, 12), fpage(UTCB_AREA, 16)), 0);
+	assert_int_equal(error(ROOT), L4_ERR_KIP_AREA);
+	assert_int_equal(space_at(thread_at(DAVE)->tte->space)->utcb_base, UTCB_AREA);
+	assert_int_equal(space_at(thread_at(DAVE)->tte->space)->utcb_size, 0x10000);
+	/* What leaves it where it is may be said again, and it may grow. */
+	assert_int_equal(areas(id(DAVE), fpage(KIP_AREA, 12), fpage(UTCB_AREA, 16)), 1);
+	assert_int_equal(areas(id(DAVE), fpage(KIP_AREA, 12), fpage(UTCB_AREA, 17)), 1);
+	assert_int_equal(complete(ROOT, id(DAVE), id(DAVE), id(ROOT), id(ROOT), UNPLACED), 1);
+	assert_int_equal(thread_at(DAVE)->tcb->utcb_mr, UTCB_AREA + 5 * PAGE_SIZE + 512);
+	/* With an active thread areas are ignored (X.2). */
+	assert_int_equal(areas(id(DAVE), fpage(KIP_AREA, 12), fpage(UTCB_AREA, 14)), 1);
+	assert_int_equal(space_at(thread_at(DAVE)->tte->space)->utcb_size, 0x20000);
+	delete_dave(BOB);
+	forget_events();
+}
+
+/* As a damaged disk may have it. */
+static void no_thread_is_activated_outside_the_area(void **state)
+{
+	(void)state;
+	make_dave();
+	assert_int_equal(complete(ROOT, id(DAVE), id(DAVE), id(ROOT), L4_NILTHREAD, UTCB_AREA), 1);
+	thread_at(DAVE)->tte->slot = 900;
+	assert_int_equal(complete(ROOT, id(DAVE), id(DAVE), id(ROOT), id(ROOT), UNPLACED), 0);
+	assert_int_equal(error(ROOT), L4_ERR_UTCB_AREA);
+	thread_at(DAVE)->tte->slot = 0;
+	delete_dave(BOB);
+	forget_events();
+}
+
 /* ---- */
 
 static void *page(void)
@@ -311,6 +361,8 @@ int main(void)
 		cmocka_unit_test(who_activates_a_thread_learns_of_its_deletion),
 		cmocka_unit_test(a_question_unread_at_the_deletion_comes_to_nothing),
 		cmocka_unit_test(a_late_answer_is_not_for_the_next_life),
+		cmocka_unit_test(areas_stay_below_a_placed_thread),
+		cmocka_unit_test(no_thread_is_activated_outside_the_area),
 	};
 
 	return cmocka_run_group_tests_name("threadctl", tests, set_up, NULL);
