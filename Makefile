@@ -100,6 +100,7 @@ TEST_SRC_elf_loader_test := boot/uefi/elf.c
 TEST_SRC_uefi_menu_test := boot/uefi/menu.c
 TEST_SRC_kernel_test := kernel/event.c kernel/object.c kernel/ticket.c kernel/wakeup.c
 TEST_SRC_threadctl_test := $(addprefix kernel/,event.c framectl.c guard.c mapdb.c mapdb_evict.c object.c ptab.c space.c thread.c threadctl.c ticket.c)
+TEST_SRC_activate_test := kernel/activate.c
 TEST_SRC_mapdb_test := kernel/ptab.c kernel/mapdb.c kernel/mapdb_evict.c kernel/mapdb_check.c
 TEST_SRC_mapdb_model_test := $(TEST_SRC_mapdb_test)
 TEST_SRC_pager_test := $(addprefix pager/,archive.c elfimage.c mem.c pool.c object.c region.c startblock.c)

@@ -208,14 +208,14 @@ MUTANTS = [
 
     # ---- The kernel: IPC, and what becomes of it at recovery
     Mutant("deadline lost at activation", "kernel/activate.c",
-           [("else wakeup_set(t, e->deadline);", "")], [BASIC]),
+           [("else wakeup_set(t, e->deadline);", "")], ["host/activate_test", BASIC]),
     Mutant("reply lost at activation", "kernel/activate.c",
            [("(dest->tte->flags & (TTE_ACTIVE | TTE_STOPPED)) != TTE_ACTIVE || ipc_accepts(dest, t)) {",
-             "(dest->tte->flags & (TTE_ACTIVE | TTE_STOPPED)) != TTE_ACTIVE) {")], [EVICTED]),
+             "(dest->tte->flags & (TTE_ACTIVE | TTE_STOPPED)) != TTE_ACTIVE) {")], ["host/activate_test"]),
     Mutant("call to a residual server cancelled at recovery", "kernel/activate.c",
-           [("if (e->kind & IPC_CALL_RESIDUAL || (e->kind", "if ((e->kind")], [SEAMS]),
+           [("if (e->kind & IPC_CALL_RESIDUAL || (e->kind", "if ((e->kind")], ["host/activate_test", SEAMS]),
     Mutant("abort noted before the cut is forgotten", "kernel/activate.c",
-           [("if (e->state == TS_READY || e->pending)", "if (e->state == TS_READY)")], [EVICTED]),
+           [("if (e->state == TS_READY || e->pending)", "if (e->state == TS_READY)")], ["host/activate_test", EVICTED]),
     Mutant("committed send is sent again", "kernel/ipc.c",
            [("if (!thread_is_ckptserver(t) && w.count) { park(t, &w);",
              "if (!thread_is_ckptserver(t) && w.count) { if (t->tcb->ipc_to != L4_NILTHREAD) { t->tte->state = TS_SEND;"
