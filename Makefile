@@ -94,6 +94,7 @@ TEST_SRC_gpt_test   := ckptserver/gpt.c
 TEST_SRC_cow_test   := $(addprefix ckptserver/,cow.c pages.c objcheck.c statehash.c store/sum.c store/sum_avx2.c)
 TEST_SRC_ckptserver_test := ckptserver/archive.c ckptserver/objcheck.c ckptserver/wall.c
 TEST_SRC_kobj_test  := ckptserver/kobj.c ckptserver/pages.c
+TEST_SRC_discard_test := ckptserver/discard.c ckptserver/pages.c
 TEST_SRC_badread_test := ckptserver/badread.c
 TEST_SRC_boot_test  := boot/bootinfo.c boot/multiboot.c
 TEST_SRC_elf_loader_test := boot/uefi/elf.c

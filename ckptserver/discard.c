@@ -5,6 +5,7 @@
 
 #include <l4/ckpt.h>
 #include <l4/framecontrol.h>
+#include <l4/string.h>
 #include <stddef.h>
 
 #include "commit.h"
@@ -15,29 +16,56 @@
 #include "server.h"
 #include "snapshot.h"
 
-#define RANGES          1024u           /* between two commits; a full partition may keep them waiting for long */
+#define RANGES          1024u           /* that lie apart; a full partition may keep them waiting for long */
+
+/* In ascending order; no two of a client overlap or touch. */
+struct set {
+	struct discard_range range[RANGES];
+	unsigned count;
+};
 
 static struct {
-	struct discard_range range[2][RANGES];
-	unsigned count[2];
+	struct set set[2];
 	unsigned fresh;                 /* which of the two collects for the next snapshot */
 } d;
 
+/* Index of the first range that ends at this page of the client or later. */
+static unsigned place_of(const struct set *s, uint32_t client, uint64_t page)
+{
+	unsigned low = 0, high = s->count;
+
+	while (low < high) {
+		unsigned middle = (low + high) / 2;
+		const struct discard_range *r = &s->range[middle];
+
+		if (r->client < client || (r->client == client && r->end < page))
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low;
+}
+
+/* What is remembered for one snapshot is a set of pages, whatever the order in which they came: so a range and all
+ * that it overlaps or touches are one. False: there is no entry left. */
 static bool remember(uint32_t client, uint64_t first, uint64_t end)
 {
-	unsigned n = d.count[d.fresh];
-	struct discard_range *last = n ? &d.range[d.fresh][n - 1] : NULL;
+	struct set *s = &d.set[d.fresh];
+	unsigned at = place_of(s, client, first), past;
 
-	if (!commit_persistent())
+	if (!commit_persistent() || first == end)
 		return true;
-	if (last && last->client == client && last->first <= first && last->end >= first) {
-		if (last->end < end)
-			last->end = end;
-		return true;
+	for (past = at; past < s->count && s->range[past].client == client && s->range[past].first <= end; past++) {
+		if (s->range[past].first < first)
+			first = s->range[past].first;
+		if (s->range[past].end > end)
+			end = s->range[past].end;
 	}
-	if (n == RANGES)
+	if (past == at && s->count == RANGES)
 		return false;
-	d.range[d.fresh][d.count[d.fresh]++] = (struct discard_range){ client, first, end };
+	memmove(&s->range[at + 1], &s->range[past], (s->count - past) * sizeof *s->range);
+	s->count = s->count - past + at + 1;
+	s->range[at] = (struct discard_range){ client, first, end };
 	return true;
 }
 
@@ -66,24 +94,25 @@ uint64_t discard_request(L4_ThreadId_t client, uint64_t first, uint64_t bytes)
 {
 	uint32_t space = kobj_space_of(L4_ThreadNo(client));
 	uint64_t vpn = first >> 12, end = (first + bytes) >> 12;
+	bool all;
 
 	if (space != record.root_space)
 		return L4_CKPT_DENIED;
 	if ((first | bytes) & (PAGE_BYTES - 1) || bytes > L4_CKPT_RANGE_MAX || first >> 47)
 		return L4_CKPT_BAD_REQUEST;
-	/* First of all: from here on the old content of the pages is not read any more. */
-	if (!remember(space, vpn, end)) {
+	/* First of all: from here on the old content of the pages is not read any more. If that cannot be had, what is dirty goes
+	 * all the same, for the commit that makes entries free may want the room. */
+	all = remember(space, vpn, end);
+	if (!all)
 		snapshot_want();
-		return L4_CKPT_BUSY;
-	}
 	for (uint64_t v = vpn; v < end; v++) {
 		pfn_t f = page_find(KEY(space, v));
 
 		if (f && !give_up(f))
-			return L4_CKPT_BUSY;
+			all = false;
 	}
 	commit_space_given(false);
-	return L4_CKPT_OK;
+	return all ? L4_CKPT_OK : L4_CKPT_BUSY;
 }
 
 void discard_client(uint32_t client)
@@ -97,25 +126,21 @@ void discard_saved(uint32_t client, uint64_t first, uint64_t end)
 	remember(client, first, end);
 }
 
-static bool hides(unsigned which, uint64_t key)
+static bool hides(const struct set *s, uint64_t key)
 {
-	for (unsigned i = 0; i < d.count[which]; i++) {
-		const struct discard_range *r = &d.range[which][i];
+	unsigned at = place_of(s, KEY_CLIENT(key), KEY_VPN(key) + 1);
 
-		if (r->client == KEY_CLIENT(key) && KEY_VPN(key) >= r->first && KEY_VPN(key) < r->end)
-			return true;
-	}
-	return false;
+	return at < s->count && s->range[at].client == KEY_CLIENT(key) && s->range[at].first <= KEY_VPN(key);
 }
 
 bool discard_hides(uint64_t key)
 {
-	return (d.count[0] && hides(0, key)) || (d.count[1] && hides(1, key));
+	return hides(&d.set[0], key) || hides(&d.set[1], key);
 }
 
 bool discard_pending(void)
 {
-	return d.count[d.fresh];
+	return d.set[d.fresh].count;
 }
 
 void discard_snapshot(void)
@@ -125,12 +150,12 @@ void discard_snapshot(void)
 
 const struct discard_range *discard_next(void)
 {
-	unsigned n = d.count[d.fresh ^ 1];
+	const struct set *s = &d.set[d.fresh ^ 1];
 
-	return n ? &d.range[d.fresh ^ 1][n - 1] : NULL;
+	return s->count ? &s->range[s->count - 1] : NULL;
 }
 
 void discard_removed(void)
 {
-	d.count[d.fresh ^ 1]--;
+	d.set[d.fresh ^ 1].count--;
 }

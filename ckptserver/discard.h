@@ -19,7 +19,8 @@ struct discard_range {
 };
 
 /* The pages of [first, first + bytes) of the store of the client's space become zero. Mappings of them
- * are revoked. Returns L4_CKPT_*; BUSY: ask again. */
+ * are revoked. Returns L4_CKPT_*. BUSY: no more can be remembered until the next commit, or a page is on its way from the
+ * disk or waits for a buffer: what could go is gone, and what the pages contain is undefined until a later request is OK. */
 uint64_t discard_request(L4_ThreadId_t client, uint64_t first, uint64_t bytes);
 
 /* The store of a space that has died. */
