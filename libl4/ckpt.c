@@ -102,19 +102,23 @@ static unsigned long range(unsigned long label, unsigned long first, unsigned lo
 	return status;
 }
 
-/* In pieces, because the server does a bounded amount of work per request. */
+/* In pieces, because the server does a bounded amount of work per request. After one that must come again, the others are given up all the same. */
 unsigned long L4_DiscardStore(unsigned long first, unsigned long bytes)
 {
+	unsigned long result = L4_CKPT_OK;
+
 	while (bytes) {
 		unsigned long n = bytes < L4_CKPT_RANGE_MAX ? bytes : L4_CKPT_RANGE_MAX;
 		unsigned long status = range(L4_CKPT_DISCARD, first, n);
 
-		if (status != L4_CKPT_OK)
+		if (status != L4_CKPT_OK && status != L4_CKPT_BUSY)
 			return status;
+		if (status == L4_CKPT_BUSY)
+			result = status;
 		first += n;
 		bytes -= n;
 	}
-	return L4_CKPT_OK;
+	return result;
 }
 
 unsigned long L4_VolatileStore(unsigned long first, unsigned long bytes)

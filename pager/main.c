@@ -24,6 +24,8 @@
 #include "thread.h"
 #include "worker.h"
 
+#define LINGER_US       50000
+
 /* The kernel's labels carry access rights in the low four bits: bits 63..20 of the tag hold the number. */
 static long kernel_label(L4_MsgTag_t tag)
 {
@@ -58,6 +60,18 @@ static void dispatch(const struct message *message)
 	}
 }
 
+/* What could not be discarded is tried again now and then, between other things or when there are none. */
+static void linger_tick(void)
+{
+	static uint64_t last;
+	uint64_t now = L4_SystemClock().raw;
+
+	if (now - last < LINGER_US)
+		return;
+	last = now;
+	object_retry();
+}
+
 static int init(void)
 {
 	const uint8_t *archive;
@@ -85,7 +99,9 @@ int main(void)
 	if (!init())
 		say("no store, or no threads: nothing can run");
 	for (;;) {
-		reply_wait(&message);
-		dispatch(&message);
+		if (reply_wait(&message, object_lingers() ? L4_TimePeriod(LINGER_US) : L4_Never))
+			dispatch(&message);
+		if (object_lingers())
+			linger_tick();
 	}
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  * Memory objects. Small ones keep their bits inside; the bits of large ones stand in pages of their own.
- * Whatever is given back to mem is discarded first, so that mem's pages always read as zero.
+ * Whatever is given back to mem is discarded first, so that mem's pages always read as zero. What is discarded loses its bits
+ * at once, so it is not asked for again when the rest has to wait.
  */
 #include "object.h"
 
@@ -13,6 +14,7 @@
 static struct mem *mem;                 /* of persistent objects, and of all tables */
 static struct { struct mem *mem; uint32_t first; } heaps[OBJECT_HEAPS];
 static struct pool pool;
+static struct object *lingering;        /* the last of a ring */
 
 void object_init(struct mem *m)
 {
@@ -32,6 +34,10 @@ static uint32_t extent_create(uint32_t pages, enum object_heap heap)
 {
 	uint32_t first = heaps[heap].mem ? mem_alloc(heaps[heap].mem, pages) : MEM_NONE;
 
+	if (first == MEM_NONE && heaps[heap].mem && lingering) {
+		object_retry();
+		first = mem_alloc(heaps[heap].mem, pages);
+	}
 	return first == MEM_NONE ? MEM_NONE : heaps[heap].first + first;
 }
 
@@ -61,13 +67,10 @@ static int bits_create(struct object *o)
 
 static void bits_delete(struct object *o)
 {
-	uint32_t count = bits_pages(o), first;
+	uint32_t count = bits_pages(o);
 
-	if (!count)
-		return;
-	first = mem_page(mem, o->bits);
-	store_discard(first, count);
-	mem_free(mem, first, count);
+	if (count)
+		mem_free(mem, mem_page(mem, o->bits), count);
 }
 
 struct object *object_create(uint32_t pages, uint64_t owner, enum object_heap heap)
@@ -98,22 +101,68 @@ void object_get(struct object *o)
 	o->refs++;
 }
 
-/* Only runs of touched pages: the others have no content, and there may be a great many. */
-static void content_discard(const struct object *o, uint32_t page, uint32_t count)
+static void untouch(struct object *o, uint32_t first, uint32_t end)
+{
+	o->touched -= end - first;
+	for (uint32_t i = first; i < end; i++)
+		o->bits[i / 64] &= ~(1UL << (i % 64));
+}
+
+/* Only runs of touched pages: the others have no content, and there may be a great many. 0: not all of it could be; after
+ * so many failures the rest is not tried. */
+static int content_discard(struct object *o, uint32_t page, uint32_t count, uint32_t failures)
 {
 	uint32_t end = page + count, first;
+	int all = 1;
 
-	while (page < end) {
+	while (page < end && failures) {
 		if (!(page % 64) && !o->bits[page / 64]) {
 			page += 64;
 			continue;
 		}
 		for (first = page; page < end && object_touched(o, page); page++)
 			continue;
-		if (page > first)
-			store_discard(o->first + first, page - first);
-		else
+		if (page == first)
 			page++;
+		else if (store_discard(o->first + first, page - first))
+			untouch(o, first, page);
+		else
+			all = 0, failures--;
+	}
+	return all;
+}
+
+/* Nobody refers to it any more. 0: not yet. Its bits go last: they say what is left. */
+static int object_end(struct object *o, uint32_t failures)
+{
+	uint32_t count = bits_pages(o);
+
+	if (!content_discard(o, 0, o->pages, failures) || (count && !store_discard(mem_page(mem, o->bits), count)))
+		return 0;
+	bits_delete(o);
+	extent_delete(o);
+	pool_free(&pool, o);
+	return 1;
+}
+
+int object_lingers(void)
+{
+	return lingering != NULL;
+}
+
+void object_retry(void)
+{
+	while (lingering) {
+		struct object *first = lingering->next, *next = first->next;
+
+		if (!object_end(first, 1)) {
+			lingering = first;      /* its next turn comes after all others */
+			return;
+		}
+		if (first == lingering)
+			lingering = NULL;
+		else
+			lingering->next = next;
 	}
 }
 
@@ -121,12 +170,14 @@ void object_put(struct object *o)
 {
 	if (--o->refs)
 		return;
-	content_discard(o, 0, o->pages);
-	bits_delete(o);
-	extent_delete(o);
 	if (o->owner)
 		object_released(o->owner, o->pages);
-	pool_free(&pool, o);
+	if (object_end(o, o->pages))
+		return;
+	o->next = lingering ? lingering->next : o;
+	if (lingering)
+		lingering->next = o;
+	lingering = o;
 }
 
 int object_touched(const struct object *o, uint32_t page)
@@ -169,11 +220,5 @@ int object_needs_fill(const struct object *o, uint32_t page)
 
 void object_drop(struct object *o, uint32_t page, uint32_t count)
 {
-	content_discard(o, page, count);
-	for (uint32_t i = page; i < page + count; i++) {
-		if (!object_touched(o, i))
-			continue;
-		o->touched--;
-		o->bits[i / 64] &= ~(1UL << (i % 64));
-	}
+	(void)content_discard(o, page, count, count);
 }

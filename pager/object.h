@@ -19,7 +19,10 @@ struct object {
 	uint64_t owner;                 /* task id charged, or 0 */
 	uint8_t shared;                 /* may be in several tasks: content is not dropped by one's unmap */
 	uint8_t heap;                   /* which pages it is made of */
-	const uint8_t *bytes;           /* initial content: file bytes, or NULL */
+	union {
+		const uint8_t *bytes;   /* initial content: file bytes, or NULL */
+		struct object *next;    /* without references: in the ring of those that linger */
+	};
 	uint64_t skew, length;          /* where they begin in the object, and how many */
 	uint64_t *bits;                 /* one per page: given out since the object was made */
 	uint64_t inline_bits[OBJECT_INLINE_BITS / 64];
@@ -39,8 +42,14 @@ struct object *object_create(uint32_t pages, uint64_t owner, enum object_heap he
 
 void object_get(struct object *object);
 
-/* Drop a reference. With the last one the extent is discarded and freed and its owner uncharged. */
+/* Drop a reference. With the last one its owner is uncharged, and the extent is discarded and freed. What cannot be discarded now
+ * (the checkpoint server may be unable to, for as long as no commit can be made) lingers: it is not free yet, and nobody waits. */
 void object_put(struct object *object);
+
+/* Does anything linger? */
+int object_lingers(void);
+/* Try again to discard what lingers, until the first that cannot be. object_create does it when there is no room. */
+void object_retry(void);
 
 int object_touched(const struct object *object, uint32_t page);
 void object_touch(struct object *object, uint32_t page);
@@ -55,12 +64,14 @@ struct object_fill {
 };
 void object_fill_of(const struct object *object, uint32_t page, struct object_fill *fill);
 
-/* Drop the content of some pages that no region shows any more. */
+/* Drop the content of some pages that no region shows any more. What cannot be discarded now is when the object goes. */
 void object_drop(struct object *object, uint32_t page, uint32_t count);
 
 /* Provided by the pager (and by tests): the content of these pages of the store is not needed any more:
- * revoke all mappings of them and make them zero. */
-void store_discard(uint32_t first, uint32_t count);
+ * revoke all mappings of them and make them zero. 0: they are revoked, but hold anything until a later call has succeeded. */
+int store_discard(uint32_t first, uint32_t count);
+/* The same for a few pages of tables, which are made zero by hand if need be. */
+void store_clear(uint32_t first, uint32_t count);
 /* Provided by the pager: an object charged to this task is gone. */
 void object_released(uint64_t owner, uint32_t pages);
 

@@ -52,7 +52,7 @@ static void list_free(struct mem *mem, struct region_map *map)
 	if (!map->room)
 		return;
 	first = mem_page(mem, map->list);
-	store_discard(first, room_pages(map->room));
+	store_clear(first, room_pages(map->room));
 	mem_free(mem, first, room_pages(map->room));
 }
 

@@ -44,7 +44,13 @@ static void pending_flush(void)
 	pending.to = L4_nilthread;
 }
 
-void reply_wait(struct message *message)
+/* Has the last receive ended because nothing came? */
+static int nothing_came(void)
+{
+	return (L4_ErrorCode() & 0xf) == (L4_IPC_TIMEOUT << 1 | 1);
+}
+
+int reply_wait(struct message *message, L4_Time_t timeout)
 {
 	L4_MsgTag_t tag;
 
@@ -54,12 +60,15 @@ void reply_wait(struct message *message)
 		if (!L4_IsNilThread(to))
 			pending_load();
 		pending.to = L4_nilthread;
-		tag = L4_Ipc(to, L4_anythread, L4_Timeouts(L4_ZeroTime, L4_Never), &message->from);
+		tag = L4_Ipc(to, L4_anythread, L4_Timeouts(L4_ZeroTime, timeout), &message->from);
 		if (L4_IpcFailed(tag) && item_damaged())
 			reply_damaged(to);
+		else if (L4_IpcFailed(tag) && nothing_came())
+			return 0;
 	} while (L4_IpcFailed(tag));    /* the send failed: nobody waits for it; receive */
 	message->tag = tag;
 	L4_StoreMRs(1, (int)L4_UntypedWords(tag), message->mr + 1);
+	return 1;
 }
 
 void reply_message(L4_ThreadId_t to, L4_Word_t label, const L4_Word_t *words, unsigned count)

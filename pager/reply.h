@@ -10,6 +10,7 @@
 
 #include <l4/types.h>
 #include <l4/message.h>
+#include <l4/schedule.h>
 
 struct message {
 	L4_ThreadId_t from;
@@ -17,8 +18,8 @@ struct message {
 	L4_Word_t mr[64];       /* mr[1] .. mr[untyped words] */
 };
 
-/* Send what is still to be sent, then wait for the next message. */
-void reply_wait(struct message *message);
+/* Send what is still to be sent, then wait for the next message. 0: none came in that time. */
+int reply_wait(struct message *message, L4_Time_t timeout);
 
 /* The answer to a request: MR1 = error, then `count` words. count <= 62. */
 void reply_words(L4_ThreadId_t to, long error, const L4_Word_t *words, unsigned count);

@@ -7,7 +7,6 @@
 #include <l4/string.h>
 
 #include <l4/ckpt.h>
-#include <l4/ipc.h>
 #include <l4/kip.h>
 #include <l4/space.h>
 #include <l4/task.h>
@@ -18,8 +17,6 @@
 
 #define MAX_PAGES       0x40000000UL    /* 4 TiB: page numbers and block sizes fit 32 bits */
 #define MAX_RESERVED    3
-#define BUSY_US         500             /* ask a busy server again after this */
-#define BY_HAND         64              /* pages that are rather made zero here than asked for again */
 
 struct mem store_mem, volatile_mem;
 uint32_t volatile_first;
@@ -151,19 +148,22 @@ void store_revoke(uint32_t first, uint32_t count)
 	}
 }
 
-static void zero_by_hand(uint32_t first, uint32_t count)
+int store_discard(uint32_t first, uint32_t count)
 {
+	unsigned long status = L4_DiscardStore(first * MEM_PAGE, count * MEM_PAGE);
+
+	if (status == L4_CKPT_OK)
+		return 1;
 	store_revoke(first, count);
+	if (status == L4_CKPT_BUSY)
+		return 0;
+	/* Another sigma0, which knows no such request. */
 	memset(mem_pointer(&store_mem, first), 0, count * MEM_PAGE);
+	return 1;
 }
 
-void store_discard(uint32_t first, uint32_t count)
+void store_clear(uint32_t first, uint32_t count)
 {
-	unsigned long status;
-
-	while ((status = L4_DiscardStore(first * MEM_PAGE, count * MEM_PAGE)) == L4_CKPT_BUSY && count > BY_HAND)
-		L4_Sleep(L4_TimePeriod(BUSY_US));
-	/* The server has other things to do (or it is another sigma0, which knows no such request). */
-	if (status != L4_CKPT_OK)
-		zero_by_hand(first, count);
+	if (!store_discard(first, count))
+		memset(mem_pointer(&store_mem, first), 0, count * MEM_PAGE);
 }

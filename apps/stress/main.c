@@ -19,6 +19,7 @@ static const struct { const char *name; stress_function *run; const char *help; 
 	{ "bank", stress_bank, "transfers between tasks; the sum stays (accounts=64)" },
 	{ "ring", stress_ring, "one token around five tasks" },
 	{ "queue", stress_queue, "a producer and a consumer with shared memory" },
+	{ "holes", stress_holes, "memory that comes and goes in pieces, and is zero when it comes (holes=200)" },
 	{ "all", stress_all, "all of these, and for ever" },
 	{ "output", stress_output, "not one of all: lines that follow from the seed, and an end (lines=300)" },
 };

@@ -22,7 +22,7 @@
 typedef void stress_function(void);
 
 stress_function stress_counter, stress_mem, stress_ipc, stress_sleep, stress_fpu, stress_thread, stress_pagers, stress_bank,
-	stress_ring, stress_queue, stress_output, stress_all;
+	stress_ring, stress_queue, stress_holes, stress_output, stress_all;
 
 /* The number after key= among the arguments, or otherwise. Suffixes: s and ms (microseconds result), K, M, G. */
 unsigned long stress_option(const char *key, unsigned long otherwise);

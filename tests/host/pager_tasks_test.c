@@ -132,10 +132,16 @@ void store_revoke(uint32_t first, uint32_t count)
 	assert_true(first < PAGES && count <= PAGES - first);
 }
 
-void store_discard(uint32_t first, uint32_t count)
+void store_clear(uint32_t first, uint32_t count)
 {
 	store_revoke(first, count);
 	memset(mem_pointer(&store_mem, first), 0, count * MEM_PAGE);
+}
+
+int store_discard(uint32_t first, uint32_t count)
+{
+	store_clear(first, count);
+	return 1;
 }
 
 static struct { L4_Word_t word[8]; int busy; } job[LIMIT_WORKERS];

@@ -40,10 +40,25 @@ static struct mem mem;
 static uint8_t *arena;
 static uint64_t released_pages;
 
-void store_discard(uint32_t first, uint32_t count)
+static int discards;                    /* so many succeed, then none; -1: all do */
+static unsigned refused;
+
+void store_clear(uint32_t first, uint32_t count)
 {
 	assert_true(first < PAGES && count <= PAGES - first);
 	memset(mem_pointer(&mem, first), 0, count * MEM_PAGE);
+}
+
+int store_discard(uint32_t first, uint32_t count)
+{
+	store_clear(first, count);
+	if (!discards) {
+		refused++;
+		memset(mem_pointer(&mem, first), (int)rnd(), count * MEM_PAGE);
+		return 0;
+	}
+	discards -= discards > 0;
+	return 1;
 }
 
 void object_released(uint64_t owner, uint32_t pages)
@@ -61,6 +76,8 @@ static int memory_setup(void **state)
 	mem_add(&mem, 1, PAGES - 1);
 	object_init(&mem);
 	released_pages = 0;
+	discards = -1;
+	refused = 0;
 	return 0;
 }
 
@@ -163,6 +180,84 @@ static void object_big_bits(void **state)
 	assert_int_equal(mem.free, before);
 	assert_null(object_create(PAGES, 0, OBJECT_PERSISTENT));
 	assert_int_equal(mem.free, before);
+}
+
+/* Whatever the checkpoint server cannot take back at the moment: what is given out is zero, nobody is given what lingers, and
+ * in the end nothing is lost. */
+static void what_cannot_be_discarded_lingers(void **state)
+{
+	struct object *held[24] = { NULL };
+	uint32_t before;
+
+	(void)state;
+	object_put(object_create(1, 7, OBJECT_PERSISTENT));
+	before = mem.free;
+	for (int step = 0; step < 20000; step++) {
+		struct object **o = &held[rnd() % 24];
+		uint32_t pages = 1 + (uint32_t)(rnd() % 300), page;
+
+		discards = (int)(rnd() % 4);
+		if (!*o) {
+			*o = object_create(pages, 7, OBJECT_PERSISTENT);
+			for (uint32_t i = 0; *o && i < pages; i++)
+				for (uint32_t b = 0; b < MEM_PAGE; b += 512)
+					assert_int_equal(arena[((*o)->first + i) * MEM_PAGE + b], 0);
+		} else if (rnd() % 3) {
+			page = (uint32_t)(rnd() % (*o)->pages);
+			object_touch(*o, page);
+			memset(arena + ((*o)->first + page) * MEM_PAGE, 0xa5, MEM_PAGE);
+		} else if (rnd() % 2) {
+			page = (uint32_t)(rnd() % (*o)->pages);
+			object_drop(*o, page, 1 + (uint32_t)(rnd() % ((*o)->pages - page)));
+		} else {
+			object_put(*o);
+			*o = NULL;
+		}
+		if (rnd() % 16 == 0)
+			object_retry();
+	}
+	discards = 0;
+	for (unsigned i = 0; i < 24; i++)
+		if (held[i])
+			object_put(held[i]);
+	assert_true(object_lingers());
+	refused = 0;
+	object_retry();
+	assert_int_equal(refused, 1);           /* it is not to cost more, for it may be asked for very often */
+	discards = -1;
+	object_retry();
+	assert_false(object_lingers());
+	assert_true(mem_consistent(&mem));
+	assert_true(before - mem.free < 16);    /* pages of the object pool stay away */
+}
+
+/* One whose page is on its way from the disk, for ever perhaps. */
+static void one_that_lingers_keeps_no_other(void **state)
+{
+	struct object *o[3];
+	uint32_t before;
+
+	(void)state;
+	object_put(object_create(1, 0, OBJECT_PERSISTENT));
+	before = mem.free;
+	for (unsigned i = 0; i < 3; i++) {
+		o[i] = object_create(8, 7, OBJECT_PERSISTENT);
+		object_touch(o[i], i);
+	}
+	discards = 0;
+	for (unsigned i = 0; i < 3; i++)
+		object_put(o[i]);
+	assert_int_equal(released_pages, 24);   /* to its owner it is gone */
+	assert_int_equal(mem.free, before - 24);
+	object_retry();                         /* the first fails again, … */
+	discards = 2;
+	object_retry();                         /* … and now the others have their turn */
+	assert_int_equal(mem.free, before - 8);
+	assert_true(object_lingers());
+	discards = -1;
+	object_retry();
+	assert_int_equal(mem.free, before);
+	assert_false(object_lingers());
 }
 
 /* ---- regions ---- */
@@ -494,6 +589,8 @@ int main(void)
 		MEMORY_TEST(mem_gives_each_page_once),
 		MEMORY_TEST(object_fill_covers_the_file_bytes),
 		MEMORY_TEST(object_big_bits),
+		MEMORY_TEST(what_cannot_be_discarded_lingers),
+		MEMORY_TEST(one_that_lingers_keeps_no_other),
 		MEMORY_TEST(regions_follow_the_model),
 		cmocka_unit_test(region_gap_limits),
 		cmocka_unit_test(elf_accepts_a_good_file),

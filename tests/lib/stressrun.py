@@ -19,7 +19,7 @@ COMMIT = re.compile(r"^\[ckpt\] gen=(\d+) ", re.M)
 COUNTER = re.compile(r"\[counter\] n=(\d+) clock_us=(\d+)$", re.M)
 ALIVE = re.compile(r"\[stress\] ok name=(\w+) rounds=(\d+)", re.M)
 BAD = re.compile(r"^.*(?:\[stress\] FAIL|PANIC:|\[panic\]|\[ckpt\] error|could not be started|not understood).*$", re.M)
-PROGRAMS = ("counter", "mem", "ipc", "sleep", "fpu", "thread", "pagers", "bank", "ring", "queue")
+PROGRAMS = ("counter", "mem", "ipc", "sleep", "fpu", "thread", "pagers", "bank", "ring", "queue", "holes")
 
 
 def make_archive(root, build, out, programs="all", config=None):

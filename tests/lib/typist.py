@@ -9,7 +9,7 @@ import time
 from machine import Deadline, Machine
 
 ANSI = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
-NAMES = {" ": "spc", "\n": "ret", "-": "minus", "'": "apostrophe", ".": "dot", "/": "slash", "&": "shift+7"}
+NAMES = {" ": "spc", "\n": "ret", "-": "minus", "'": "apostrophe", ".": "dot", "/": "slash", "&": "shift+7", "=": "equal"}
 PIECE = 6               # keys that surely fit the keyboard's queue, pressed and let go
 LINE_TRIES = 3
 BYTES = {"ret": b"\r", "ctrl+bracket_right": b"\x1d", "ctrl+u": b"\x15"}         # what a terminal sends for a key

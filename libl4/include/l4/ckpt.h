@@ -176,7 +176,9 @@ unsigned long L4_ExitEmulator(unsigned long status);
 
 /* For the root task, whose memory is the store. L4_CKPT_BAD_REQUEST: not page-aligned, or outside the store;
  * L4_CKPT_DENIED: not the root task; L4_CKPT_BUSY: ask again later (for volatile ranges: there are 12 already).
- * Discard: the pages become zero and take no disk any more; mappings of them are revoked.
+ * Discard: the pages become zero and take no disk any more; mappings of them are revoked. L4_CKPT_BUSY: not all of them, and it may
+ * last until a commit can be made, which need not be ever; until a later call has returned L4_CKPT_OK their content is undefined,
+ * and mappings of them may be left.
  * Volatile: from the next checkpoint on the pages are not saved; they are zero after each recovery. When memory is short
  * they are paged like others. For good. */
 unsigned long L4_DiscardStore(unsigned long first, unsigned long bytes);
