@@ -253,10 +253,39 @@ static bool generation_message(const struct request *r)
 	return false;
 }
 
+/* Does it control the machine? */
+static bool is_control(const struct request *r)
+{
+	switch (r->label) {
+	case L4_CKPT_INTERVAL:
+	case L4_CKPT_POWEROFF:
+	case L4_CKPT_REBOOT:
+	case L4_CKPT_EXIT:
+	case L4_CKPT_NAME:
+	case L4_CKPT_DROP:
+		return true;
+	case L4_CKPT_KEEP:
+		return arg(r, 1);               /* 0 only asks */
+	default:
+		return false;
+	}
+}
+
+static bool may_control(L4_ThreadId_t client)
+{
+	uint64_t number = L4_ThreadNo(client);
+
+	return number < L4_CONTROL_TNO_END || kobj_space_of(number) == record.root_space;
+}
+
 bool request_message(L4_ThreadId_t client, uint64_t label, unsigned n, const uint64_t *mr)
 {
 	struct request r = { client, label, n, mr, n < 1 || mr[0] != commit_boot() };
 
+	if (is_control(&r) && !may_control(client)) {
+		answer(&r, L4_CKPT_DENIED, 0);
+		return true;
+	}
 	switch (label) {
 	case L4_CKPT_SAVE:
 		save(&r);

@@ -23,7 +23,18 @@
 static struct thread table[THREAD_NUMBERS];
 static uint16_t chunk_owner[CHUNKS];    /* slot of the task + 1, or 0 */
 static uint16_t chunk_index[CHUNKS];    /* which chunk of its task it is */
-static uint32_t chunk_hint = THREAD_FIRST / THREAD_CHUNK;
+
+/* Chunk numbers that one kind of task gets. */
+struct chunk_zone {
+	uint32_t first, end;
+	uint32_t hint;                  /* where to begin to search */
+};
+
+_Static_assert(L4_CONTROL_TNO_END % THREAD_CHUNK == 0, "no chunk is of both kinds");
+
+/* The numbers of threads that may control the machine, and the others. */
+static struct chunk_zone control = { THREAD_FIRST / THREAD_CHUNK, L4_CONTROL_TNO_END / THREAD_CHUNK, THREAD_FIRST / THREAD_CHUNK };
+static struct chunk_zone ordinary = { L4_CONTROL_TNO_END / THREAD_CHUNK, CHUNKS, L4_CONTROL_TNO_END / THREAD_CHUNK };
 
 uint32_t thread_count;
 
@@ -104,19 +115,27 @@ struct thread *wait_pop(struct wait_list *list)
 
 /* ---- numbers and slots ---- */
 
-static uint32_t chunk_find(void)
+static uint32_t zone_find(struct chunk_zone *z)
 {
-	for (uint32_t i = 0; i < CHUNKS - THREAD_FIRST / THREAD_CHUNK; i++) {
-		uint32_t c = chunk_hint + i;
+	for (uint32_t i = 0; i < z->end - z->first; i++) {
+		uint32_t c = z->hint + i;
 
-		if (c >= CHUNKS)
-			c -= CHUNKS - THREAD_FIRST / THREAD_CHUNK;
+		if (c >= z->end)
+			c -= z->end - z->first;
 		if (!chunk_owner[c]) {
-			chunk_hint = c;
+			z->hint = c;
 			return c;
 		}
 	}
 	return 0;
+}
+
+/* Nobody but an administrator gets a number that carries a right; when there is none left, he gets others. */
+static uint32_t chunk_find(const struct task *task)
+{
+	uint32_t c = task->flags & TASK_SPAWN_ADMIN ? zone_find(&control) : 0;
+
+	return c ? c : zone_find(&ordinary);
 }
 
 /* A free thread number for the task, from a chunk it has or a new one. */
@@ -126,7 +145,7 @@ static long number_alloc(struct task *task, uint32_t *number)
 		uint32_t c = task->chunk[k];
 
 		if (!c) {
-			c = chunk_find();
+			c = chunk_find(task);
 			if (!c)
 				return TASK_E_NOMEM;
 			task->chunk[k] = (uint16_t)c;

@@ -16,7 +16,7 @@ const char *ckpt_error(unsigned long status)
 	case L4_CKPT_BAD_REQUEST: return "out of range";
 	case L4_CKPT_NOT_PERSISTENT: return "this machine runs without a checkpoint partition";
 	case L4_CKPT_FAILED: return "the checkpoint could not be written; see the console";
-	case L4_CKPT_DENIED: return "not permitted";
+	case L4_CKPT_DENIED: return "this shell may not control the machine, for it was not started by an administrator";
 	case L4_CKPT_BUSY: return "too many callers wait already";
 	case L4_CKPT_NOT_KEPT: return "there is no such generation any more";
 	case L4_CKPT_TABLE_FULL: return "as many generations are kept as there can be; drop some";

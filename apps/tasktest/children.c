@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  * What tasktest does as its own child: mostly something a task should not do.
  */
+#include <l4/ckpt.h>
 #include <l4/ipc.h>
 #include <l4/schedule.h>
 #include <l4/string.h>
@@ -80,6 +81,39 @@ static int do_touch(long pages)
 	return 0;
 }
 
+/* What controls the machine is refused, whatever the arguments; what only reads is not. */
+static int control_refused(void)
+{
+	struct L4_CkptStat stat;
+	unsigned long n;
+
+	return L4_PowerOff() == L4_CKPT_DENIED && L4_Reboot() == L4_CKPT_DENIED && L4_ExitEmulator(1) == L4_CKPT_DENIED &&
+	       L4_SetCheckpointInterval(100, 0) == L4_CKPT_DENIED && L4_SetCheckpointInterval(1, 0) == L4_CKPT_DENIED &&
+	       L4_CheckpointName(0, "mine", 0) == L4_CKPT_DENIED && L4_CheckpointDrop(0, ~0UL, &n) == L4_CKPT_DENIED &&
+	       L4_CheckpointKeep(1, 0) == L4_CKPT_DENIED && L4_CheckpointKeep(0, &n) != L4_CKPT_DENIED &&
+	       L4_CheckpointInfo(&stat) == L4_CKPT_OK && stat.kept_held == 0;
+}
+
+/* With arguments that have no effect. */
+static int control_given(void)
+{
+	return L4_CheckpointKeep(~0UL, 0) != L4_CKPT_DENIED && L4_SetCheckpointInterval(1, 0) != L4_CKPT_DENIED &&
+	       L4_CheckpointName(0, "not a name", 0) != L4_CKPT_DENIED && L4_CheckpointDrop(2, 1, 0) != L4_CKPT_DENIED;
+}
+
+/* control: 0: as anybody, 1: as an administrator. */
+static int child_control(int admin)
+{
+	L4_Word_t id;
+	const char *argv[] = { "tasktest", "exit", "0", 0 };
+
+	if (admin)
+		return control_given() ? 0 : 1;
+	if (task_spawn("tasktest", argv, TASK_SPAWN_ADMIN, 0, &id) != TASK_E_PERM)
+		return 1;
+	return control_refused() ? 0 : 2;
+}
+
 int child_main(const char *mode, const char *argument)
 {
 	long number = strtol(argument, 0, 10);
@@ -98,6 +132,8 @@ int child_main(const char *mode, const char *argument)
 		(void)child("sleep", "0", TASK_SPAWN_DIE_WITH);
 	if (!strcmp(mode, "threads") && threads_fill(number) != number)
 		return 1;
+	if (!strcmp(mode, "control"))
+		return child_control((int)number);
 	if (!strcmp(mode, "leaf"))
 		return do_touch(number) + do_touch(number);
 	if (!strcmp(mode, "fault"))

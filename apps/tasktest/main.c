@@ -253,6 +253,13 @@ static void fault_storm(void)
 	}
 }
 
+/* A right that a task is given when it is started, and cannot take. */
+static void control_of_the_machine(void)
+{
+	CHECK(status_of(child("control", "0", 0)), 0);
+	CHECK(status_of(child("control", "1", TASK_SPAWN_ADMIN)), 0);
+}
+
 static const struct test {
 	const char *name;
 	void (*run)(void);
@@ -266,6 +273,7 @@ static const struct test {
 	{ "memory: zero, private, cut", memory },
 	{ "shared memory", shared_memory },
 	{ "names", names },
+	{ "control of the machine", control_of_the_machine },
 	{ "threads of one task", threads_few },
 	{ "a full space of 960 threads", threads_full },
 	{ "10,000 threads", threads_many },

@@ -654,6 +654,43 @@ static void limits_hold(void **state)
 	assert_int_equal(kernel_threads, 0);
 }
 
+static void all_numbers(const struct task *task, uint32_t first, uint32_t end)
+{
+	for (uint32_t n = thread_next(task, 0); n; n = thread_next(task, n + 1))
+		assert_true(n >= first && n < end);
+}
+
+/* The checkpoint server goes by a thread's number when it is asked to switch the machine off (l4/ckpt.h). */
+static void a_right_is_a_number(void **state)
+{
+	enum { ADMINS = L4_CONTROL_TNO_END / 960 + 1 };
+	struct task *admin[ADMINS], *other;
+
+	(void)state;
+	for (unsigned i = 0; i < ADMINS; i++) {
+		admin[i] = start_task();
+		while (REQUEST(some_thread(admin[i]), TASK_THREAD_CREATE, 0x400000, 0, 0, 0) == 0)
+			continue;
+		assert_int_equal(admin[i]->threads, L4_UTCB_MAX_SLOTS);         /* without such numbers, too */
+	}
+	all_numbers(admin[0], THREAD_FIRST, L4_CONTROL_TNO_END);
+	for (unsigned i = 0; i + 1 < ADMINS; i++)
+		task_end(admin[i], 0);
+	/* Numbers that are free again are not for everybody. */
+	assert_int_equal(REQUEST(some_thread(admin[ADMINS - 1]), TASK_SPAWN, 0, 0, 0, 0, 0, 0, 1, word_of("prog")), 0);
+	other = task_find(answer.result);
+	while (REQUEST(some_thread(other), TASK_THREAD_CREATE, 0x400000, 0, 0, 0) == 0)
+		continue;
+	assert_int_equal(other->threads, L4_UTCB_MAX_SLOTS);
+	all_numbers(other, L4_CONTROL_TNO_END, THREAD_NUMBERS);
+	assert_int_equal(REQUEST(some_thread(admin[ADMINS - 1]), TASK_SPAWN, TASK_SPAWN_ADMIN, 0, 0, 0, 0, 0, 1, word_of("prog")), 0);
+	all_numbers(task_find(answer.result), THREAD_FIRST, L4_CONTROL_TNO_END);
+	task_end(task_find(answer.result), 0);
+	task_end(other, 0);
+	task_end(admin[ADMINS - 1], 0);
+	assert_int_equal(kernel_threads, 0);
+}
+
 /* It comes from its own pages, and all of it comes back. */
 static void volatile_memory(void **state)
 {
@@ -796,7 +833,7 @@ int main(void)
 		cmocka_unit_test(extents_of_a_task),
 		cmocka_unit_test(mirrors_three_deep),
 		cmocka_unit_test(names_and_shares),
-		cmocka_unit_test(limits_hold),
+		cmocka_unit_test(limits_hold), cmocka_unit_test(a_right_is_a_number),
 		cmocka_unit_test(volatile_memory), cmocka_unit_test(refused_by_the_kernel),
 		cmocka_unit_test(random_life),
 	};

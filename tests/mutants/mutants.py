@@ -155,6 +155,8 @@ MUTANTS = [
            [("s->range[past].first <= end; past++)", "s->range[past].first <= end + 1; past++)")], ["host/discard_test"]),
     Mutant("range discarded without an entry is answered OK", "ckptserver/discard.c",
            [("return all ? L4_CKPT_OK : L4_CKPT_BUSY;", "return L4_CKPT_OK;")], ["host/discard_test"]),
+    Mutant("any program may switch the machine off", "ckptserver/requests.c",
+           [("return number < L4_CONTROL_TNO_END ||", "return number ||")], ["tasks/release"]),
     Mutant("need of an object forgotten when there is no frame", "ckptserver/kobj.c",
            [("if (!bring(obj)) defer(obj, DEFER_NEED);", "(void)bring(obj);")], ["host/kobj_test"]),
     Mutant("partition table's checksum not looked at", "ckptserver/gpt.c",

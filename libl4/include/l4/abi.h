@@ -20,6 +20,7 @@
 #define L4_SIGMA0_TNO           126
 #define L4_WRITER_TNO           127
 #define L4_ROOT_TNO             128         /* first persistent thread number */
+#define L4_CONTROL_TNO_END      4096        /* threads below it may control the machine (l4/ckpt.h) */
 #define L4_NILTHREAD            0
 #define L4_ANYTHREAD            0xffffffffffffffff
 #define L4_ANYLOCALTHREAD       0xffffffffffffffc0

@@ -11,6 +11,11 @@
  * number; MR1 of an answer is a status, MR2 the present boot number. Each function below is one such
  * call: it uses message registers (contents are lost), blocks until the server answers, and returns the
  * status, or L4_CKPT_NO_SERVER if the call failed.
+ *
+ * Who may ask what: to take part in persistence (SAVE, ORDER, AWAIT) and to read (STAT, LIST, DIFF, KEEP that only asks) is everybody's.
+ * To *control the machine* (INTERVAL, POWEROFF, REBOOT, EXIT, NAME, DROP, KEEP) is for the root task, and for threads with numbers below
+ * L4_CONTROL_TNO_END; anybody else is answered L4_CKPT_DENIED. Who creates threads decides which numbers they get: the
+ * pager gives these to administrators only (TASK_SPAWN_ADMIN of l4/task.h). So the right needs no record, and outlives the machine.
  */
 #ifndef L4_CKPT_H
 #define L4_CKPT_H
@@ -48,7 +53,7 @@
 #define L4_CKPT_BAD_REQUEST     2       /* unknown label, or an argument out of range */
 #define L4_CKPT_NOT_PERSISTENT  3       /* the machine runs without a checkpoint partition */
 #define L4_CKPT_FAILED          4       /* the checkpoint could not be written; it will be tried again */
-#define L4_CKPT_DENIED          5       /* not for this caller */
+#define L4_CKPT_DENIED          5       /* not for this caller: see "who may ask what" above */
 #define L4_CKPT_BUSY            6       /* too many callers wait already; ask again */
 #define L4_CKPT_NO_SERVER       7       /* the call itself failed (made by the library) */
 #define L4_CKPT_NOT_KEPT        8       /* there is no such generation */
@@ -157,20 +162,20 @@ unsigned long L4_CheckpointAndWait(unsigned long *generation);
 /* Fill in *stat. Never waits for the disk. */
 unsigned long L4_CheckpointInfo(struct L4_CkptStat *stat);
 
-/* Take a snapshot every `us` microseconds (100 … 86,400,000,000), or only on demand (0). *before (may be
+/* Control: take a snapshot every `us` microseconds (100 … 86,400,000,000), or only on demand (0). *before (may be
  * null) receives the interval until now. The interval is not persistent: a boot begins with that of the
- * command line. L4_CKPT_BAD_REQUEST: out of range. L4_CKPT_NEW_BOOT: the machine was rebooted meanwhile,
+ * command line. L4_CKPT_DENIED. L4_CKPT_BAD_REQUEST: out of range. L4_CKPT_NEW_BOOT: the machine was rebooted meanwhile,
  * and the interval is the one of the command line. */
 unsigned long L4_SetCheckpointInterval(unsigned long us, unsigned long *before);
 
-/* Commit a checkpoint, then switch the machine off or reset it. Both return only in a later boot, with
- * L4_CKPT_NEW_BOOT, or at once with L4_CKPT_FAILED when no checkpoint could be written (nothing happens
+/* Control: commit a checkpoint, then switch the machine off or reset it. Both return only in a later boot, with
+ * L4_CKPT_NEW_BOOT, or at once with L4_CKPT_DENIED, or with L4_CKPT_FAILED when no checkpoint could be written (nothing happens
  * then). Without a checkpoint partition they take effect at once. */
 unsigned long L4_PowerOff(void);
 unsigned long L4_Reboot(void);
 
-/* End the emulator (isa-debug-exit) with this status, 0..127, without a checkpoint: for tests. Returns
- * L4_CKPT_NEW_BOOT if a checkpoint was recovered that was taken during the call. Does not return
+/* Control: end the emulator (isa-debug-exit) with this status, 0..127, without a checkpoint: for tests. Returns
+ * L4_CKPT_DENIED, or L4_CKPT_NEW_BOOT if a checkpoint was recovered that was taken during the call. Does not return
  * otherwise, except on machines without that device, where it resets. */
 unsigned long L4_ExitEmulator(unsigned long status);
 
@@ -189,22 +194,22 @@ unsigned long L4_VolatileStore(unsigned long first, unsigned long bytes);
  * L4_CKPT_NOT_PERSISTENT. Never waits for the disk. */
 unsigned long L4_CheckpointList(struct L4_CkptGeneration *list, unsigned long most, unsigned long *count);
 
-/* Give a kept generation a name; it is kept until it is dropped. generation 0: the last committed one. *named (may be
+/* Control: give a kept generation a name; it is kept until it is dropped. generation 0: the last committed one. *named (may be
  * null) receives its number. name: 1 to 31 letters, digits, '.', '_' or '-'; no '-' at its start, no "..", no number, not
- * "latest" or "none". "" takes the name away. Returns when that is committed. L4_CKPT_BAD_REQUEST: not such a name;
+ * "latest" or "none". "" takes the name away. Returns when that is committed. L4_CKPT_DENIED; L4_CKPT_BAD_REQUEST: not such a name;
  * L4_CKPT_NOT_KEPT; L4_CKPT_NAME_TAKEN; L4_CKPT_TABLE_FULL; L4_CKPT_NOT_PERSISTENT; L4_CKPT_FAILED: not committed yet, it
  * will be with the next checkpoint; L4_CKPT_NEW_BOOT: the machine was rebooted meanwhile, the list tells whether it was done. */
 unsigned long L4_CheckpointName(unsigned long generation, const char *name, unsigned long *named);
 
-/* Drop every kept generation from first to last, named or not: what only they hold becomes free. first == last: that
+/* Control: drop every kept generation from first to last, named or not: what only they hold becomes free. first == last: that
  * one; a longer range leaves out the generation that this world goes on from, and spare ones. *dropped (may be null): how many. Returns when
- * that is committed. L4_CKPT_NOT_KEPT: there is none in the range; L4_CKPT_IN_USE: it is that generation;
+ * that is committed. L4_CKPT_DENIED; L4_CKPT_NOT_KEPT: there is none in the range; L4_CKPT_IN_USE: it is that generation;
  * L4_CKPT_NOT_PERSISTENT, L4_CKPT_FAILED, L4_CKPT_NEW_BOOT as above. */
 unsigned long L4_CheckpointDrop(unsigned long first, unsigned long last, unsigned long *dropped);
 
-/* Keep so many unnamed generations, 1 to L4_CKPT_KEEP_MAX, the newest included; 0 only asks. *before (may be null) receives
+/* Control: keep so many unnamed generations, 1 to L4_CKPT_KEEP_MAX, the newest included; 0 only asks, which anybody may. *before (may be null) receives
  * the number until now. It is persistent, unless the command line says otherwise at a boot. With fewer than before the oldest
- * ones go at the next checkpoint. L4_CKPT_BAD_REQUEST; L4_CKPT_NOT_PERSISTENT; L4_CKPT_NEW_BOOT: not done. */
+ * ones go at the next checkpoint. L4_CKPT_DENIED; L4_CKPT_BAD_REQUEST; L4_CKPT_NOT_PERSISTENT; L4_CKPT_NEW_BOOT: not done. */
 unsigned long L4_CheckpointKeep(unsigned long unnamed, unsigned long *before);
 
 /* Compare two kept generations: stores the next changes (at most L4_CKPT_DIFF_MAX, perhaps none yet) in change[] and

@@ -140,7 +140,7 @@ struct task_extent {
 
 /* ---- Tasks --------------------------------------------------------------------------------------- */
 #define TASK_SPAWN_DETACH       1       /* nobody will wait for it: it vanishes when it ends */
-#define TASK_SPAWN_ADMIN        2       /* may kill any task; only an administrator may give this */
+#define TASK_SPAWN_ADMIN        2       /* may kill any task, and control the machine (l4/ckpt.h); only an administrator may give this */
 #define TASK_SPAWN_DIE_WITH     4       /* kill it when its parent ends */
 
 /* Start a program of the boot archive. argv: null-terminated, argv[0] becomes the task's name; a null argv
