@@ -91,7 +91,7 @@ HOST_TOOLS  := imgcheck perdurectl
 # Host tests: the product's files each is linked with.
 TEST_SRC_options_test := ckptserver/options.c
 TEST_SRC_gpt_test   := ckptserver/gpt.c
-TEST_SRC_cow_test   := $(addprefix ckptserver/,cow.c pages.c objcheck.c statehash.c store/sum.c store/sum_avx2.c)
+TEST_SRC_cow_test   := $(addprefix ckptserver/,cow.c permit.c pages.c objcheck.c statehash.c store/sum.c store/sum_avx2.c)
 TEST_SRC_ckptserver_test := ckptserver/archive.c ckptserver/objcheck.c ckptserver/wall.c
 TEST_SRC_kobj_test  := ckptserver/kobj.c ckptserver/pages.c
 TEST_SRC_discard_test := ckptserver/discard.c ckptserver/pages.c

@@ -16,6 +16,7 @@
 #include "log.h"
 #include "pages.h"
 #include "pending.h"
+#include "permit.h"
 #include "reclaim.h"
 #include "room.h"
 #include "server.h"
@@ -153,7 +154,7 @@ static void append_room(char *text, size_t size)
 
 	store_stats(c.st, &s);
 	append(text, size, " dirty=%lu free=%lu used=%lu held=%lu waiting=%lu", cow.dirty - cow.dead - cow.passed, s.free, s.used, s.held,
-	       cow.throttled);
+	       permit.throttled);
 }
 
 /* The same complaint is made again only after a while. */
@@ -251,9 +252,9 @@ void commit_tick(void)
 			cow_retry_failed();
 		writer_wake();
 	}
-	if (cow.throttled) {
+	if (permit.throttled) {
 		room_tick(rdtsc());
-		cow_serve_throttled();
+		permit_throttled();
 	}
 }
 

@@ -8,9 +8,9 @@
 #include "chaos.h"
 #include "commit.h"
 #include "discard.h"
-#include "io.h"
 #include "log.h"
 #include "objcheck.h"
+#include "permit.h"
 #include "reclaim.h"
 #include "room.h"
 #include "server.h"
@@ -46,13 +46,6 @@ static struct fifo free_list, copied, failed;
 static struct { int status; uint64_t key, block; } last_failure;
 
 static pfn_t dirty_head[2], dirty_tail[2];      /* by epoch & 1; newest first */
-
-struct waiting { pfn_t head, tail; };
-
-static struct waiting postponed;        /* for a buffer */
-static struct waiting throttled;        /* for room */
-
-#define SERVE_MAX       64u             /* throttled pages served at a time */
 
 /* ---- Lists ----------------------------------------------------------------------------------- */
 
@@ -210,9 +203,7 @@ static void grant_hot(pfn_t f)
 	cow.granted++;
 }
 
-enum taken { TAKEN, NO_BUFFER, NO_ROOM };
-
-static enum taken take(pfn_t f)
+enum taken cow_try(pfn_t f)
 {
 	struct page *p = page_of(f);
 
@@ -236,97 +227,9 @@ static enum taken take(pfn_t f)
 	return TAKEN;
 }
 
-/* Called before the number of waiters changes, too: counts what they have waited until now. */
-uint64_t cow_waited(void)
-{
-	static uint64_t since, waited;
-	uint64_t now = rdtsc();
-
-	waited += cow.waiting * (now - since);
-	since = now;
-	return waited;
-}
-
 bool cow_take(pfn_t f)
 {
-	return take(f) == TAKEN;
-}
-
-static void wait_put(struct waiting *list, pfn_t f)
-{
-	page_of(f)->flags |= PG_POSTPONED;
-	page_of(f)->wait_next = 0;
-	if (list->head)
-		page_of(list->tail)->wait_next = f;
-	else
-		list->head = f;
-	list->tail = f;
-}
-
-static pfn_t wait_get(struct waiting *list)
-{
-	pfn_t f = list->head;
-
-	list->head = page_of(f)->wait_next;
-	page_of(f)->flags &= (uint8_t)~PG_POSTPONED;
-	return f;
-}
-
-bool cow_writable(pfn_t f)
-{
-	enum taken t = take(f);
-
-	if (t == TAKEN) {
-		fc_push(L4_FC_WRITABLE, f, 0);
-		return true;
-	}
-	if (page_of(f)->flags & PG_POSTPONED)
-		return false;
-	if (t == NO_BUFFER) {
-		wait_put(&postponed, f);
-		cow_waited();
-		cow.waiting++;
-		cow.postponed++;
-	} else {
-		wait_put(&throttled, f);
-		cow.throttled++;
-		cow.throttles++;
-	}
-	return false;
-}
-
-void cow_serve_throttled(void)
-{
-	for (unsigned i = 0; i < SERVE_MAX && throttled.head; i++) {
-		pfn_t f = wait_get(&throttled);
-
-		cow.throttled--;
-		if (cow_writable(f))
-			continue;
-		if (throttled.head && throttled.tail == f)
-			cow.throttles--;        /* the same one, still */
-		break;
-	}
-}
-
-bool cow_unthrottle(pfn_t f)
-{
-	pfn_t before = 0;
-
-	for (pfn_t at = throttled.head; at; before = at, at = page_of(at)->wait_next) {
-		if (at != f)
-			continue;
-		if (before)
-			page_of(before)->wait_next = page_of(f)->wait_next;
-		else
-			throttled.head = page_of(f)->wait_next;
-		if (throttled.tail == f)
-			throttled.tail = before;
-		page_of(f)->flags &= (uint8_t)~PG_POSTPONED;
-		cow.throttled--;
-		return true;
-	}
-	return false;
+	return cow_try(f) == TAKEN;
 }
 
 void cow_revive(pfn_t f)
@@ -406,22 +309,12 @@ bool cow_snapshot_saved(void)
 	return !cow.snap && !cow.busy;
 }
 
-/* ---- Buffers --------------------------------------------------------------------------------- */
-
-static void serve_postponed(void)
+bool cow_buffer_free(void)
 {
-	while (postponed.head && free_list.head) {
-		pfn_t f = wait_get(&postponed);
-
-		cow_waited();
-		cow.waiting--;
-		if (page_of(f)->flags & (PG_DEAD | PG_DOOMED))
-			continue;               /* discarded meanwhile: nobody waits */
-		/* One that waits for room now has left the others what there is of buffers. */
-		if (!cow_writable(f) && postponed.tail == f)
-			break;
-	}
+	return free_list.head;
 }
+
+/* ---- Buffers --------------------------------------------------------------------------------- */
 
 static void buffer_done(uint16_t b)
 {
@@ -433,7 +326,7 @@ static void buffer_done(uint16_t b)
 	cow.busy--;
 	if ((p->flags & PG_DEAD) && !p->epoch)
 		page_drop(f);
-	serve_postponed();
+	permit_postponed();
 }
 
 static void abandon_buffer(struct store *st, uint16_t b);
@@ -649,7 +542,7 @@ static void abandon_buffer(struct store *st, uint16_t b)
 		make_dirty(f);
 	fifo_put(&free_list, b);
 	cow.busy--;
-	serve_postponed();
+	permit_postponed();
 }
 
 static void abandon_page(pfn_t f)

@@ -3,7 +3,7 @@
  * state diagram).
  *
  * Every page goes to the disk from a staging buffer, never from its own frame. So a write to a page of the
- * last snapshot waits only if no buffer is free: then its answer is postponed until a write-out completes.
+ * last snapshot waits only if no buffer is free: then its answer is postponed until a write-out completes (permit.h).
  * A buffer is FREE, then holds a copy (COPIED), is on its way to the disk (WRITING), or was refused by
  * the store (FAILED) and is given to it again later.
  */
@@ -20,14 +20,10 @@ struct cow_counters {
 	uint64_t passed;                /* of these, volatile ones that the last snapshot has passed by */
 	uint64_t snap;                  /* pages of the last snapshot not yet copied */
 	uint64_t copies;                /* copied because somebody wrote to them */
-	uint64_t postponed;             /* answers that had to wait for a buffer */
-	uint64_t waiting;               /* of these, still waiting */
 	uint64_t granted;               /* hot pages made writable unasked */
 	uint64_t early;                 /* pages written before their snapshot */
 	bool     early_failed;          /* cow_early_failed */
 	uint64_t dead;                  /* of the dirty pages: discarded, so they take no room */
-	uint64_t throttled;             /* pages whose writers wait for room on the partition (room.h) */
-	uint64_t throttles;             /* how many have had to */
 	unsigned buffers, busy, failed;
 };
 extern struct cow_counters cow;
@@ -35,18 +31,15 @@ extern struct cow_counters cow;
 /* `buffers` staging buffers, from server memory. False: not enough. */
 bool cow_init(unsigned buffers);
 
-/* Somebody is to write to this page: it becomes DIRTY and the kernel is told. False: no buffer is free for the
- * old content, or no room on the partition; the kernel is told as soon as there is. */
-bool cow_writable(pfn_t f);
-
-/* The same without patience and without telling the kernel: the caller itself gives the page new content.
- * False: not now. */
+/* Somebody is to write to this page: it becomes DIRTY, unless no buffer is free for the old content, or there is no room on
+ * the partition. The kernel is not told (permit.h does that). */
+enum taken { TAKEN, NO_BUFFER, NO_ROOM };
+enum taken cow_try(pfn_t f);
+/* The same, for who does not care why not, and gives the page new content himself. */
 bool cow_take(pfn_t f);
 
-/* Answers writers that wait for room, some at a time, if there is any now. */
-void cow_serve_throttled(void);
-/* Nobody waits for room for this page any more. False: nobody did. */
-bool cow_unthrottle(pfn_t f);
+/* Is there a staging buffer for the next page? */
+bool cow_buffer_free(void);
 
 /* A discarded page, taken, is wanted again. */
 void cow_revive(pfn_t f);
@@ -70,9 +63,6 @@ bool cow_snapshot_saved(void);
 
 /* One unit of writing: gives the store one page. False: nothing to do now. */
 bool cow_write_unit(struct store *st);
-
-/* The sum of all waits for a buffer until now, in time-stamp ticks. */
-uint64_t cow_waited(void);
 
 /* One unit of early writing, while no commit is under way: the page that has been dirty longest becomes clean, unless
  * somebody has written to it since its last turn. What is written is reachable from the next commit on. False: nothing

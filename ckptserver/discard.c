@@ -12,6 +12,7 @@
 #include "cow.h"
 #include "kobj.h"
 #include "pages.h"
+#include "permit.h"
 #include "reclaim.h"
 #include "server.h"
 #include "snapshot.h"
@@ -75,7 +76,7 @@ static bool give_up(pfn_t f)
 	struct page *p = page_of(f);
 
 	/* Who waits for room looks again, and meets a fault; the frame must not stay writable. */
-	if (p->flags & PG_POSTPONED && cow_unthrottle(f)) {
+	if (p->flags & PG_POSTPONED && permit_withdraw(f)) {
 		fc_push(L4_FC_WRITABLE, f, 0);
 		fc_push(L4_FC_PROTECT, f, 0);
 	}

@@ -4,7 +4,7 @@
  *
  * An event is told once by the kernel, so one that cannot be answered at once is remembered, in two bits per
  * object: there is room for every object there can be, and remembering cannot fail.
- * A stale event is remembered by the page itself (cow.c, postponed).
+ * A stale event is remembered by the page itself (permit.c).
  */
 #include "kobj.h"
 
@@ -15,6 +15,7 @@
 #include "cow.h"
 #include "discard.h"
 #include "log.h"
+#include "permit.h"
 #include "reclaim.h"
 #include "server.h"
 
@@ -108,7 +109,7 @@ static void supply(uint32_t obj, pfn_t f)
 
 	page_of(f)->flags |= PG_SUPPLIED | PG_USED;
 	if (type == L4_OBJ_TCB || type == L4_OBJ_UTCB)
-		cow_writable(f);
+		permit_write(f);
 	fc_push(L4_FC_SUPPLY, obj, f);
 }
 
@@ -249,7 +250,7 @@ static void writable_too(uint32_t obj)
 
 	if (f && page_of(f)->flags & PG_SUPPLIED && page_of(f)->epoch != epoch_now &&
 	    !(page_of(f)->flags & PG_POSTPONED))
-		cow_writable(f);
+		permit_write(f);
 }
 
 /* The page left that frame before the event was read. Who waits looks again, and meets a fault; the frame must not
@@ -271,7 +272,7 @@ static void stale(uint64_t pfn)
 		not_there(pfn);
 		return;
 	}
-	cow_writable((pfn_t)pfn);
+	permit_write((pfn_t)pfn);
 	p->flags |= PG_USED;
 	if (KEY_CLIENT(p->key) != CLIENT_KERNEL)
 		return;

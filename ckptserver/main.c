@@ -3,7 +3,7 @@
  * loop from which everything else is called.
  *
  * The fault thread owns all state and blocks on nobody. Each message is served in bounded time:
- *   the kernel's events           kobj.c     (which calls cow.c, reclaim.c)
+ *   the kernel's events           kobj.c     (which calls permit.c, cow.c, reclaim.c)
  *   page faults, sigma0 protocol  pagefault.c
  *   requests of programs          requests.c
  *   the writer's call for work    writer.c   (which calls commit.c: one unit)
@@ -31,6 +31,7 @@
 #include "pagefault.h"
 #include "pages.h"
 #include "pending.h"
+#include "permit.h"
 #include "reclaim.h"
 #include "recover.h"
 #include "requests.h"
@@ -155,7 +156,7 @@ static L4_Time_t patience(uint64_t now, bool log_waits)
 		us = LOG_RETRY_US;
 	/* While a commit is under way the writer's priority rises with every tick, whoever else runs. */
 	if (us > TICK_US &&
-	    (scrub_active() || load_retry_wanted() || cow.throttled || kobj_deferred() || !commit_idle() || disk_wants_tick()))
+	    (scrub_active() || load_retry_wanted() || permit.throttled || kobj_deferred() || !commit_idle() || disk_wants_tick()))
 		us = TICK_US;
 	return us ? L4_TimePeriod(us) : L4_ZeroTime;
 }

@@ -17,6 +17,7 @@
 #include "log.h"
 #include "loop.h"
 #include "pending.h"
+#include "permit.h"
 #include "reclaim.h"
 #include "server.h"
 #include "statehash.h"
@@ -148,7 +149,7 @@ void snapshot_take(uint64_t entry)
 	s.again = false;
 	for (unsigned i = 0; i < TRIES && r == L4_FC_BUSY; i++) {
 		loop_drain();
-		if (cow.waiting)
+		if (permit.waiting)
 			return;                 /* answers first; the writer is on it */
 		r = fc_now(L4_FC_SNAPSHOT, 0, 0);
 	}

@@ -9,6 +9,7 @@
 #include "cow.h"
 #include "kobj.h"
 #include "pagefault.h"
+#include "permit.h"
 #include "reclaim.h"
 #include "recover.h"
 #include "room.h"
@@ -42,7 +43,7 @@ void stats_get(struct L4_CkptStat *s)
 		.write_last_us = commit_count.last_write_us,
 		.committed_us = commit_count.committed_clock_us,
 		.copies = cow.copies,
-		.postponed = cow.postponed,
+		.postponed = permit.postponed,
 		.faults = pagefault_count,
 		.reads = load_count.reads,
 		.frames = frames_total(),
@@ -55,13 +56,13 @@ void stats_get(struct L4_CkptStat *s)
 		.stopped = kobj_stopped,
 		.failing_us = commit_failing_us(),
 		.unpromised = room_unpromised(),
-		.throttled = cow.throttled,
-		.throttles = cow.throttles,
+		.throttled = permit.throttled,
+		.throttles = permit.throttles,
 		.scrub_pages = scrub_count.pages,
 		.scrub_round = scrub_count.round,
 		.scrub_rounds = scrub_count.rounds,
 		.scrub_damaged = scrub_count.damaged,
-		.postponed_us = time_us(cow_waited()),
+		.postponed_us = time_us(permit_waited()),
 		.frame_waits = load_count.no_frame,
 		.frame_wait_us = time_us(reclaim_waited()),
 		.dropped = load_count.dropped,

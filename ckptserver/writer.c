@@ -9,6 +9,7 @@
 #include "commit.h"
 #include "cow.h"
 #include "log.h"
+#include "permit.h"
 #include "reclaim.h"
 #include "server.h"
 
@@ -64,7 +65,7 @@ void writer_called(void)
 	units++;
 	if (burst)
 		burst--;
-	if (!burst && !cow.waiting && !reclaim_wanted())
+	if (!burst && !permit.waiting && !reclaim_wanted())
 		set_prio(PRIO_BASE);
 	fc_flush();
 	fruitless = !more;
@@ -111,7 +112,7 @@ void writer_tick(uint64_t commit_us)
 	if (commit_idle() && !reclaim_wanted()) {
 		burst = 0;
 		set_prio(PRIO_BASE);
-	} else if (cow.waiting || reclaim_wanted() || done < want) {
+	} else if (permit.waiting || reclaim_wanted() || done < want) {
 		burst = want;
 		set_prio(PRIO_TOP);
 	}

@@ -20,6 +20,7 @@
 #include "ckptserver/discard.h"
 #include "ckptserver/log.h"
 #include "ckptserver/room.h"
+#include "ckptserver/permit.h"
 #include "ckptserver/server.h"
 #include "ckptserver/statehash.h"
 #include "ckptserver/volatile.h"
@@ -171,7 +172,7 @@ static void write_page(unsigned vpn)
 		fc_push(L4_FC_WRITABLE, f, 0);
 		dead[vpn] = false;
 	} else if (*tag_of(f) != epoch_now) {
-		cow_writable(f);                /* a stale event; a postponed one is told twice at most */
+		permit_write(f);                /* a stale event; a postponed one is told twice at most */
 		if (*tag_of(f) != epoch_now)
 			return;                 /* the thread waits and will try again */
 	}
@@ -185,7 +186,7 @@ static void discard_page(unsigned vpn)
 
 	if (!f || page_of(f)->flags & (PG_DEAD | PG_DOOMED))
 		return;
-	if (page_of(f)->flags & PG_POSTPONED && !cow_unthrottle(f))
+	if (page_of(f)->flags & PG_POSTPONED && !permit_withdraw(f))
 		return;                         /* it waits for a buffer */
 	cow_discard(f);
 	*(uint64_t *)page_data(f) = *(uint64_t *)page_data(f);
@@ -244,7 +245,7 @@ static void step(void)
 		break;
 	case 3:
 		cow_write_unit(NULL);
-		cow_serve_throttled();
+		permit_throttled();
 		break;
 	case 4:
 		drop_page(vpn);
@@ -280,7 +281,7 @@ static void counts_are_right(void)
 	}
 	assert_int_equal(cow.dirty, dirty);
 	assert_int_equal(cow.dead, buried);
-	assert_int_equal(cow.throttled, waiting);
+	assert_int_equal(permit.throttled, waiting);
 }
 
 static void rounds(void)
@@ -293,7 +294,7 @@ static void rounds(void)
 		for (unsigned v = 0; v < VOLATILE; v++)
 			assert_int_equal(disk[v], expected[v]);
 		assert_int_equal(cow.busy, 0);
-		assert_int_equal(cow.waiting, 0);
+		assert_int_equal(permit.waiting, 0);
 		counts_are_right();
 		between((int)(random() % 50));
 	}
@@ -423,7 +424,7 @@ static void surely_write(unsigned vpn)
 
 	for (int i = 0; now[vpn] == before; i++) {
 		assert_true(i < 1000);
-		cow_serve_throttled();
+		permit_throttled();
 		write_page(vpn);
 	}
 }

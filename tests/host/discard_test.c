@@ -19,6 +19,7 @@
 #include "ckptserver/discard.h"
 #include "ckptserver/kobj.h"
 #include "ckptserver/reclaim.h"
+#include "ckptserver/permit.h"
 #include "ckptserver/server.h"
 #include "ckptserver/snapshot.h"
 #include "ram.h"
@@ -37,7 +38,7 @@ void commit_space_given(bool dropped) { assert_false(dropped); given++; }
 void snapshot_want(void) { wanted = true; }
 uint32_t kobj_space_of(uint64_t number) { return number == 128 ? ROOT : OTHER; }
 unsigned long reclaim_unmap(pfn_t f) { page_of(f)->flags &= (uint8_t)~PG_MAPPED; return 0; }
-bool cow_unthrottle(pfn_t f) { (void)f; return false; }
+bool permit_withdraw(pfn_t f) { (void)f; return false; }
 bool cow_forget(pfn_t f) { page_drop(f); return true; }
 void cow_discard(pfn_t f) { (void)f; fail(); }
 void fc_push(unsigned op, uint64_t name, uint64_t arg) { (void)op, (void)name, (void)arg; fail(); }

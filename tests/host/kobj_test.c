@@ -19,6 +19,7 @@
 #include "ckptserver/kobj.h"
 #include "ckptserver/log.h"
 #include "ckptserver/reclaim.h"
+#include "ckptserver/permit.h"
 #include "ckptserver/server.h"
 #include "ram.h"
 
@@ -46,7 +47,7 @@ bool commit_hopeless(void) { return false; }
 void log_error(const char *fmt, ...) { (void)fmt; fail(); }
 bool cow_take(pfn_t f) { page_of(f)->epoch = epoch_now; return true; }
 void cow_revive(pfn_t f) { page_of(f)->flags &= (uint8_t)~(PG_DEAD | PG_DOOMED); }
-bool cow_writable(pfn_t f) { cow_take(f); fc_push(L4_FC_WRITABLE, f, 0); return true; }
+bool permit_write(pfn_t f) { cow_take(f); fc_push(L4_FC_WRITABLE, f, 0); return true; }
 enum load_result load_start(uint64_t key)
 {
 	return !short_of_memory && page_new(key, true, 0) ? LOAD_NOW : LOAD_NO_FRAME;

@@ -149,7 +149,7 @@ MUTANTS = [
     Mutant("discarded page stays in the store", "ckptserver/cow.c",
            [("buffer[b].remove = p->flags & PG_DEAD;", "buffer[b].remove = false;")], ["host/cow_test"]),
     Mutant("postponed answers never given", "ckptserver/cow.c",
-           [("if ((p->flags & PG_DEAD) && !p->epoch) page_drop(f); serve_postponed();",
+           [("if ((p->flags & PG_DEAD) && !p->epoch) page_drop(f); permit_postponed();",
              "if ((p->flags & PG_DEAD) && !p->epoch) page_drop(f);")], ["host/cow_test"]),
     Mutant("discarded ranges become one across a page between them", "ckptserver/discard.c",
            [("s->range[past].first <= end; past++)", "s->range[past].first <= end + 1; past++)")], ["host/discard_test"]),
