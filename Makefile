@@ -115,6 +115,7 @@ HOST_FAST := store_states_test
 TEST_SRC_store_states_test := $(call sources,ckptserver/store) tests/host/store_sim.c tests/host/store_states.c
 TEST_SRC_store_gens_test := $(STORE_TEST_SRC)
 TEST_SRC_store_hash_test := $(STORE_TEST_SRC)
+TEST_SRC_store_flush_test := $(STORE_TEST_SRC)
 TEST_SRC_store_mend_test := $(STORE_TEST_SRC)
 TEST_SRC_store_survey_test := $(STORE_TEST_SRC)
 TEST_SRC_store_delta_test := $(STORE_TEST_SRC)
@@ -273,7 +274,7 @@ $(foreach t,$(HOST_FAST),$(eval $(call fast_test,$t)))
 
 # Coverage: the same tests, with counters in every branch.
 C := build/coverage
-COVERAGE_TESTS := store_test store_survey_test store_gens_test store_hash_test store_mend_test store_delta_test store_calls_test store_crash_test store_states_test cow_test kobj_test badread_test gpt_test options_test ckptserver_test
+COVERAGE_TESTS := store_test store_survey_test store_gens_test store_hash_test store_flush_test store_mend_test store_delta_test store_calls_test store_crash_test store_states_test cow_test kobj_test badread_test gpt_test options_test ckptserver_test
 COVERAGE_FLAGS := $(filter-out -fsanitize=% -fno-sanitize% -O1,$(HOST_FLAGS)) -O0 --coverage
 $(C)/%.c.o: %.c Makefile
 	$(call say,HOSTCC,$< (coverage))

@@ -275,10 +275,36 @@ static void report(void)
 		 s.last_pages, s.last_bytes, snapshot_count.last_ns, commit_count.last_write_us);
 }
 
+/* A failed flush has cost pages that were saved. If all of them are still in memory they are dirty again, and go with the next
+ * snapshot; this one is given up. Else no later state can be committed, and the last generation is resumed. */
+static void save_again(const struct store_op *op)
+{
+	uint32_t client;
+	uint64_t vpn;
+
+	for (uint32_t i = 0; store_lost_page(c.st, i, &client, &vpn); i++) {
+		pfn_t f = page_find(KEY(client, vpn));
+
+		if (!f || page_of(f)->flags & (PG_LOADING | PG_DOOMED) || (!page_of(f)->epoch && !cow_take(f)))
+			server_crash("a failed flush has cost client=%u page=0x%lx of what was saved since gen=%lu", client, vpn,
+				     store_generation(c.st));
+	}
+	statehash_abandoned();
+	c.relieving = false;
+	c.state = ABANDON;
+	fail("commit", op->status, (struct where){ .block = op->block });
+}
+
 static void commit_done(struct store_op *op)
 {
 	c.commit_busy = false;
 	c.failed = false;
+	if (op->status == STORE_UNWRITTEN && op->block) {
+		save_again(op);
+		return;
+	}
+	if (op->status == STORE_DAMAGED && !op->block)
+		server_crash("a failed flush has cost a part of the index that was written since gen=%lu", store_generation(c.st));
 	if (op->status != STORE_OK) {
 		fail("commit", op->status, (struct where){ .block = op->block });
 		return;
@@ -356,35 +382,32 @@ static void drop_done(struct store_op *op)
 		fail("discard", op->status, (struct where){ .block = op->block });
 }
 
+/* The call returned that: if it has ended at once, its `done` is called here. */
+static void started(struct store_op *op, int status)
+{
+	if (status == STORE_PENDING)
+		return;
+	op->status = status;
+	op->done(op);
+}
+
 static bool unit_drop(const struct discard_range *r)
 {
-	int status;
-
 	c.drop.client = r->client;
 	c.drop.vpn = r->first;
 	c.drop.end = r->end;
 	c.drop.done = drop_done;
 	c.drop_busy = true;
-	status = store_remove_range(c.st, &c.drop);
-	if (status != STORE_PENDING) {
-		c.drop.status = status;
-		drop_done(&c.drop);
-	}
+	started(&c.drop, store_remove_range(c.st, &c.drop));
 	return true;
 }
 
 static bool start_commit(void)
 {
-	int status;
-
 	c.state = STORING;
 	c.commit.done = commit_done;
 	c.commit_busy = true;
-	status = store_commit(c.st, &c.commit);
-	if (status != STORE_PENDING) {
-		c.commit.status = status;
-		commit_done(&c.commit);
-	}
+	started(&c.commit, store_commit(c.st, &c.commit));
 	return true;
 }
 

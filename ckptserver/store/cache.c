@@ -323,6 +323,7 @@ void node_write(struct store *st, struct node *n)
 	node_unlink_dirty(st, n);
 	n->parent = NULL;
 	n->ref = NULL;
+	written_node(st, n);
 	if (n->kind == NODE_MAP)
 		st->now_map++;
 	else
@@ -332,6 +333,8 @@ void node_write(struct store *st, struct node *n)
 
 bool node_spill(struct store *st)
 {
+	if (written_no_room(st))
+		return false;
 	for (struct node *n = st->dirty.head; n; n = n->next)
 		if (!n->dirty_kids && n != st->win.page && n->touched != st->serial) {
 			node_write(st, n);

@@ -109,6 +109,7 @@ static void put_submit(struct store *st, struct store_op *op)
 	op->req = (struct blkreq){ .op = BLK_WRITE, .count = 1, .block = op->block, .bufs = op->req_buf,
 				   .done = put_done, .owner = op };
 	st->puts_in_flight++;
+	written_page(st, op);
 	st->blocks_written++;
 	st->pages_put++;
 	st->now_pages++;

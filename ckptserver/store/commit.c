@@ -38,7 +38,7 @@ void queue_after_commit(struct store *st)
 	st->later_end = &st->later;
 }
 
-static void commit_fail(struct store *st, int status)
+void commit_fail(struct store *st, int status)
 {
 	struct store_op *op = st->commit_op;
 
@@ -78,7 +78,7 @@ static void io_done(struct blkreq *req)
 	st->io_status = req->status;
 }
 
-static void io_submit(struct store *st, enum blk_op op, uint64_t block, void *page)
+void io_submit(struct store *st, enum blk_op op, uint64_t block, void *page)
 {
 	st->io_buf[0] = page;
 	st->io = (struct blkreq){ .op = op, .count = op == BLK_FLUSH ? 0 : 1, .block = block, .bufs = st->io_buf,
@@ -87,8 +87,10 @@ static void io_submit(struct store *st, enum blk_op op, uint64_t block, void *pa
 	st->io_status = BLK_OK;
 	if (op == BLK_FLUSH)
 		st->flushes++;
-	else
+	else if (op == BLK_WRITE)
 		st->blocks_written++;
+	else
+		st->blocks_read++;
 	st->dev->submit(st->dev, &st->io);
 }
 
@@ -191,6 +193,7 @@ static bool step_nodes(struct store *st)
 		return status == STORE_AGAIN;
 	if (!n) {
 		st->phase = COMMIT_SETTLE;
+		st->io.owner = NULL;
 		return true;
 	}
 	if (n->dirty_kids) {
@@ -216,6 +219,46 @@ static void table_write(struct store *st)
 	t->next = st->table;
 	t->count = kept_records(st, at * FMT_GENS_PER_BLOCK, t->gen, FMT_GENS_PER_BLOCK);
 	io_submit(st, BLK_WRITE, st->new_table[at], t);
+}
+
+/* Something has to be put again, so changes are made again. The window's map page is written, perhaps: it is opened anew. */
+static bool settle_back(struct store *st, int status)
+{
+	delta_unmake(st);
+	window_rewind(st);
+	st->phase = COMMIT_NONE;
+	commit_fail(st, status);
+	return true;
+}
+
+/* Everything is written. After a failed flush it is written again; what is lost is looked for; then: flush. */
+static bool settle_written(struct store *st)
+{
+	struct node *wait = NULL;
+	int status = st->written.doubt ? written_again(st, &wait) : written_lost(st, st->commit_op, &wait);
+
+	if (status == STORE_AGAIN || (status == STORE_OK && (st->written.lost || st->written.hopeless)))
+		return true;
+	if (st->io_busy || step_waits(st, status, wait))
+		return false;
+	if (status != STORE_OK && !st->written.doubt)
+		return settle_back(st, status); /* what is lost can be put again, or is made anew */
+	if (status != STORE_OK) {
+		commit_fail(st, status);
+		return true;
+	}
+	io_submit(st, BLK_FLUSH, 0, NULL);
+	st->phase = COMMIT_FLUSH;
+	return false;
+}
+
+/* The first flush has failed, or another one beside it. The table is written again from memory, all else by written.c. */
+static void settle_again(struct store *st)
+{
+	st->phase = COMMIT_SETTLE;
+	st->new_table_left = st->new_table_count;
+	st->table = (struct fmt_ref){ 0, 0 };
+	st->io.owner = NULL;
 }
 
 static bool step_settle(struct store *st)
@@ -244,9 +287,7 @@ static bool step_settle(struct store *st)
 		commit_fail(st, STORE_EIO);
 		return true;
 	}
-	io_submit(st, BLK_FLUSH, 0, NULL);
-	st->phase = COMMIT_FLUSH;
-	return false;
+	return settle_written(st);
 }
 
 static uint64_t first_region(const struct store *st)
@@ -341,11 +382,15 @@ static bool step_durable(struct store *st)
 		return false;
 	switch (st->phase) {
 	case COMMIT_FLUSH:
-		if (failed) {
-			st->phase = COMMIT_SETTLE;
-			commit_fail(st, STORE_EIO);
+		if (failed)
+			written_doubt(st);
+		if (st->written.doubt) {
+			settle_again(st);
+			if (failed)
+				commit_fail(st, STORE_EIO);
 			return true;
 		}
+		written_flushed(st, st->written.count);
 		super_build(st);
 		break;
 	case COMMIT_SUPER:
@@ -393,10 +438,8 @@ bool commit_step(struct store *st)
 	default:
 		return step_durable(st);
 	}
-	if (!more) {
-		st->blocked_on = wait;
-		st->starved = !wait;
-	}
+	if (!more)
+		(void)step_waits(st, STORE_PENDING, wait);
 	return more;
 }
 

@@ -149,6 +149,7 @@ int delta_write(struct store *st)
 	n->sum = store_sum(n->data);
 	d->made[d->made_done++].sum = n->sum;
 	st->now_index++;
+	written_node(st, n);
 	node_write_again(st, n);
 	return STORE_AGAIN;
 }

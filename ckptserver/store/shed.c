@@ -13,27 +13,10 @@
 
 #include "store_priv.h"
 
-static void io_done(struct blkreq *req)
-{
-	struct store *st = req->owner;
-
-	st->io_busy = false;
-	st->io_status = req->status;
-}
-
 static void submit(struct store *st, enum blk_op op)
 {
-	st->io_buf[0] = st->super_other;
-	st->io = (struct blkreq){ .op = op, .count = op == BLK_WRITE, .block = op == BLK_WRITE ?
-				  FMT_SUPER_BLOCK(st->super_other->slot) : 0, .bufs = st->io_buf, .done = io_done,
-				  .owner = st };
-	st->io_busy = true;
 	st->shed_flushing = op == BLK_FLUSH;
-	if (op == BLK_FLUSH)
-		st->flushes++;
-	else
-		st->blocks_written++;
-	st->dev->submit(st->dev, &st->io);
+	io_submit(st, op, op == BLK_WRITE ? FMT_SUPER_BLOCK(st->super_other->slot) : 0, st->super_other);
 }
 
 static bool is_named(const struct store *st, const struct kept *k)
@@ -131,8 +114,11 @@ bool shed_step(struct store *st)
 {
 	if (st->io_busy)
 		return false;
-	if (st->io_status != BLK_OK)
+	if (st->io_status != BLK_OK) {
+		if (st->shed_flushing)
+			written_doubt(st);
 		return ended(st, STORE_EIO);
+	}
 	if (!st->shed_flushing) {
 		submit(st, BLK_FLUSH);
 		return false;

@@ -41,14 +41,15 @@
  *   SUPER -> FLUSH_SUPER    [step_durable]  the superblock is written: nobody knows which generation a crash finds
  *   FLUSH_SUPER -> NONE     [step_durable]  durable
  *   back, on errors         [commit_fail]   TABLE, FREES -> NONE; SETTLE stays, or -> NONE if a put must be
- *                                           repeated; FLUSH -> SETTLE; SUPER stays; FLUSH_SUPER -> SUPER
+ *                                           repeated; FLUSH -> SETTLE, and all that was written is
+ *                                         written again (written.c); SUPER stays; FLUSH_SUPER -> SUPER
  */
 #include <string.h>
 
 #include "store_priv.h"
 
 #define CUT_AFTER       64u     /* leaves */
-#define FIXED_PAGES     6u
+#define FIXED_PAGES     7u
 
 static size_t round_up(size_t bytes)
 {
@@ -79,7 +80,8 @@ size_t store_arena_bytes(uint64_t blocks, uint32_t nodes)
 	return (size_t)(FIXED_PAGES + nodes) * FMT_BLOCK + round_up(sizeof(struct store)) +
 	       round_up(nodes * sizeof(struct node)) + round_up(hash_slots(nodes) * sizeof(struct node *)) +
 	       2 * round_up(regions_of(blocks)) + round_up(frees_of(blocks) * sizeof(uint64_t)) +
-	       round_up((delta_room(blocks) + 1) * sizeof(struct delta_entry));
+	       round_up((delta_room(blocks) + 1) * sizeof(struct delta_entry)) +
+	       round_up(written_room(blocks) * sizeof(struct written));
 }
 
 static void *carve(uint8_t **at, size_t bytes)
@@ -114,6 +116,9 @@ int store_init(void *arena, size_t bytes, struct blkdev *dev, struct store **out
 	st->frees = carve(&at, st->frees_size * sizeof(uint64_t));
 	st->delta.room = delta_room(dev->blocks);
 	st->delta.entry = carve(&at, (st->delta.room + 1) * sizeof(struct delta_entry));
+	st->written.size = written_room(dev->blocks);
+	st->written.list = carve(&at, st->written.size * sizeof(struct written));
+	st->written.page = pages + 6 * FMT_BLOCK;
 	st->delta.per_block = FMT_DELTA_RECORDS;
 	st->delta.chain_max = DELTA_CHAIN;
 	st->super = (void *)pages;
@@ -168,6 +173,9 @@ void store_forget(struct store *st)
 	st->commit_op = st->boot_op = NULL;
 	st->io.owner = NULL;
 	st->unwritten = 0;
+	st->written.count = st->written.lost = st->written.next = 0;
+	st->written.doubt = st->written.flushing = st->written.hopeless = false;
+	st->written.doing = WRITTEN_IDLE;
 	delta_reset(st, 0);
 	memset(&st->last, 0, sizeof(st->last));
 }
@@ -250,6 +258,26 @@ int store_diff(struct store *st, struct store_op *op, uint64_t a, uint64_t b)
 	return index_begin(st, op);
 }
 
+bool step_waits(struct store *st, int status, struct node *wait)
+{
+	if (status != STORE_PENDING)
+		return false;
+	st->blocked_on = wait;
+	st->starved = !wait;
+	return true;
+}
+
+struct store_op *queue_take(struct store *st)
+{
+	struct store_op *op = st->queue;
+
+	st->queue = op->link;
+	if (!st->queue)
+		st->queue_end = &st->queue;
+	op->link = NULL;
+	return op;
+}
+
 /* Run the first change of the queue. Takes it off unless it must be tried again. */
 static int queue_step(struct store *st)
 {
@@ -267,21 +295,16 @@ static int queue_step(struct store *st)
 	}
 	if (status == STORE_AGAIN)
 		return status;
-	if (status == STORE_PENDING && !op->req.owner) {
-		st->blocked_on = wait;
-		st->starved = !wait;
+	if (!op->req.owner && step_waits(st, status, wait))
 		return status;
-	}
-	st->queue = op->link;
-	if (!st->queue)
-		st->queue_end = &st->queue;
-	op->link = NULL;
+	queue_take(st);
 	return status;
 }
 
 static bool queue_runs(const struct store *st)
 {
-	return st->queue && st->phase == COMMIT_NONE && !st->blocked_on && !st->starved;
+	return st->queue && st->phase == COMMIT_NONE && !st->blocked_on && !st->starved &&
+	       (!written_full(st) || st->queue->kind == OP_COMMIT);
 }
 
 /* Queue a change, and try it at once if it is the first. */
@@ -358,6 +381,7 @@ int store_commit(struct store *st, struct store_op *op)
 {
 	op->client = 0;
 	op->vpn = 0;
+	op->block = 0;
 	if (!op_valid(st, op, OP_COMMIT) || st->commit_queued)
 		return STORE_EINVAL;
 	if (st->phase != COMMIT_NONE)
@@ -378,41 +402,27 @@ uint64_t store_generation(const struct store *st)
 
 /* ---- Work ---- */
 
-static bool free_some(struct store *st)
+/* A step of what is done when nothing else is. *failed: it cannot go on, until the next commit at least. */
+static bool idle_step(struct store *st, int (*step)(struct store *, struct node **), bool *failed)
 {
 	struct node *wait = NULL;
 	int status;
 
 	st->serial++;
-	status = frees_step(st, &wait);
+	status = step(st, &wait);
 	if (status == STORE_AGAIN || status == STORE_OK)
 		return true;
-	if (status == STORE_PENDING) {
-		st->blocked_on = wait;
-		st->starved = !wait;
-	} else {
-		st->frees_failed = true;        /* the commit will meet, and report, it again */
-	}
+	*failed |= !step_waits(st, status, wait);
 	return false;
 }
 
-/* Nothing else is to be done. */
 static bool trash_some(struct store *st)
 {
-	struct node *wait = NULL;
-	int status;
+	bool failed = false, more = idle_step(st, trash_step, &failed);
 
-	st->serial++;
-	status = trash_step(st, &wait);
-	if (status == STORE_AGAIN || status == STORE_OK)
-		return true;
-	if (status == STORE_PENDING) {
-		st->blocked_on = wait;
-		st->starved = !wait;
-	} else {
+	if (failed)
 		st->trash = TRASH_NONE;         /* none, or none that can be cleared now: after the next commit */
-	}
-	return false;
+	return more;
 }
 
 /* Let one read go on that waits for its turn or for memory. */
@@ -445,6 +455,10 @@ bool store_work(struct store *st)
 		return true;
 	if (st->shed_left)
 		return shed_step(st);
+	if (written_full(st) && st->phase <= COMMIT_NODES && (st->phase == COMMIT_NONE ? !queue_runs(st) : st->commit_op != NULL)) {
+		st->serial++;
+		return written_step(st);
+	}
 	if (st->phase != COMMIT_NONE) {
 		st->serial++;
 		return commit_step(st);
@@ -458,7 +472,7 @@ bool store_work(struct store *st)
 		return !st->blocked_on && !st->starved;
 	}
 	if (st->frees_count && !st->frees_failed && !st->blocked_on && !st->starved)
-		return free_some(st);
+		return idle_step(st, frees_step, &st->frees_failed);    /* the commit will meet, and report, it again */
 	if (st->blocks && st->trash != TRASH_NONE && !st->blocked_on && !st->starved)
 		return trash_some(st);
 	return false;

@@ -58,7 +58,7 @@ enum store_status {
 	STORE_FULL      = -3,   /* no free block, and no unnamed generation left that could go: drop something */
 	STORE_EINVAL    = -4,   /* client, vpn or range out of bounds, or a call in the wrong state */
 	STORE_END       = -5,   /* store_next: no page at or after vpn */
-	STORE_UNWRITTEN = -6,   /* store_commit: a put failed and has not been repeated */
+	STORE_UNWRITTEN = -6,   /* store_commit: a put failed and has not been repeated, or a failed flush has cost pages */
 	STORE_NOMEM     = -7,   /* arena too small */
 	/* store_mount and store_format: */
 	STORE_EMPTY     = -20,  /* partition holds zeros only where we look: it may be formatted */
@@ -305,6 +305,12 @@ int store_drop_client(struct store *st, struct store_op *op);
 /* Make durable all that was put and removed. OK: the generation store_generation(st) is committed. EIO,
  * FULL, DAMAGED, UNWRITTEN: not known to be committed; call again, see above. EINVAL: no store_begin. PENDING. */
 int store_commit(struct store *st, struct store_op *op);
+
+/* A flush that failed leaves open what of all that was written is on the disk. The store writes it again by itself, as long as
+ * it can be read back or is in its cache. If a page cannot, store_commit fails with UNWRITTEN and op->block set, the block that the
+ * page was in: these pages, 0, 1, … until false, must be put or removed before a commit can succeed. If it is a part of the
+ * index that is in no cache, store_commit fails with DAMAGED, op->block 0, from then on: what can be had is the last generation, by mounting. */
+bool store_lost_page(const struct store *st, uint32_t i, uint32_t *client, uint64_t *vpn);
 
 /* Number of the last generation known to be durable (0: none). */
 uint64_t store_generation(const struct store *st);

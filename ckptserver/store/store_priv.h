@@ -158,6 +158,24 @@ enum commit_phase {
 
 enum op_kind { OP_NONE, OP_LOOKUP, OP_READ, OP_NEXT, OP_DIFF, OP_PUT, OP_REMOVE, OP_RANGE, OP_DROP, OP_COMMIT, OP_BOOT };
 
+/* written.c */
+struct written {
+	uint64_t block, sum;
+	uint64_t key;                   /* of a page; else the block is a node's */
+};
+struct written_list {
+	struct written *list;
+	uint32_t     size, count;
+	uint32_t     lost;              /* that many at the beginning are lost, and were needed when that was found */
+	uint32_t     next;              /* to be written again */
+	uint32_t     flush_count;       /* entries that the flush under way is for */
+	bool         doubt;             /* a flush has failed since all of it was written */
+	bool         flushing;          /* in between */
+	bool         hopeless;          /* the current state cannot be committed any more */
+	enum { WRITTEN_IDLE, WRITTEN_READING, WRITTEN_WRITING } doing;
+	void        *page;
+};
+
 /* state.c */
 struct store_state {
 	unsigned __int128 hash;         /* of all pages of the current state */
@@ -228,6 +246,7 @@ struct store {
 	uint64_t       recycled;        /* blocks allocated and freed in this commit, since the window was last rewound */
 
 	struct delta   delta;
+	struct written_list written;
 
 	/* queue of changes */
 	struct store_op *queue, **queue_end;
@@ -472,6 +491,30 @@ struct fmt_client *change_client(struct store *st, uint32_t client, struct node 
 bool     commit_step(struct store *st);
 void     commit_start(struct store *st, struct store_op *op);
 void     queue_after_commit(struct store *st);
+void     commit_fail(struct store *st, int status);     /* ends the caller's operation */
+/* The store's own request, one at a time: st->io_busy until it is done, then st->io_status. block: none for a flush. */
+void     io_submit(struct store *st, enum blk_op op, uint64_t block, void *page);
+
+/* ---- store.c ---- */
+/* What a step returned: does it wait? Then for `wait`, or, NULL, for any node to become free. */
+bool     step_waits(struct store *st, int status, struct node *wait);
+struct store_op *queue_take(struct store *st);          /* the first change off the queue */
+
+/* ---- written.c ---- */
+uint32_t written_room(uint64_t blocks);         /* entries for a store of that size */
+void     written_page(struct store *st, const struct store_op *op);     /* is being written to op->block */
+void     written_node(struct store *st, const struct node *n);
+bool     written_full(const struct store *st);          /* nothing is to be written before written_step has made room */
+bool     written_no_room(const struct store *st);
+void     written_doubt(struct store *st);               /* a flush has failed */
+void     written_flushed(struct store *st, uint32_t upto);      /* one succeeded: entries below are durable */
+/* After a failed flush: write one more block again. STORE_OK: that was all; STORE_AGAIN; PENDING (st->io_busy, writes under way, or
+ * *wait); STORE_EIO. */
+int      written_again(struct store *st, struct node **wait);
+/* Is something lost that the current state needs? STORE_OK: no; STORE_UNWRITTEN: a page, op says which; STORE_DAMAGED: a node;
+ * STORE_EIO: what the next try makes anew; PENDING. */
+int      written_lost(struct store *st, struct store_op *op, struct node **wait);
+bool     written_step(struct store *st);                /* the list is full: flush */
 
 /* ---- super.c ---- */
 int      sync_io(struct store *st, enum blk_op op, uint64_t block, void *page);

@@ -152,6 +152,8 @@ static void boot_done(struct blkreq *req)
 
 	if (req->status != BLK_OK) {
 		st->boot_op = NULL;
+		if (st->boot_flushing)
+			written_doubt(st);
 		op_finish(op, STORE_EIO);
 	} else if (!st->boot_flushing) {
 		st->boot_flushing = true;

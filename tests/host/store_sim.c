@@ -215,6 +215,7 @@ static void sim_submit(struct blkdev *dev, struct blkreq *r)
 	if (r->op == BLK_WRITE)
 		check_write(s, r);
 	s->pending_event[slot] = 0;
+	s->pending_since[slot] = s->completions;
 	s->pending_sum[slot] = r->op == BLK_WRITE ? quick_sum(r->bufs[0]) : s->last_write;
 	if (r->op != BLK_READ) {
 		if (r->op == BLK_WRITE) {
@@ -237,7 +238,64 @@ static bool sim_fails(struct sim *s, const struct blkreq *r)
 	if (r->op == BLK_READ && !s->fail_reads)
 		return false;
 	s->ops++;
-	return s->ops == s->fail_at || (s->fail_per_1000 && sim_below(&s->seed, 1000) < s->fail_per_1000);
+	return s->ops == s->fail_at || (s->fails && s->fails(s, r)) || (s->fail_per_1000 && sim_below(&s->seed, 1000) < s->fail_per_1000);
+}
+
+static struct sim_page *share(struct sim_page *p)
+{
+	if (p)
+		p->refs++;
+	return p;
+}
+
+static void unflushed_add(struct sim *s, uint64_t block, size_t event)
+{
+	if (!s->flush_loses)
+		return;
+	if (s->unflushed_count == s->unflushed_size) {
+		s->unflushed_size = s->unflushed_size ? 2 * s->unflushed_size : 256;
+		s->unflushed = realloc(s->unflushed, s->unflushed_size * sizeof(*s->unflushed));
+	}
+	s->unflushed[s->unflushed_count++] = (struct sim_unflushed){ block, s->completions, s->record ? event : SIZE_MAX, share(image_page(s->image, block)) };
+}
+
+/* A flush succeeded: what had completed when it was submitted is durable. */
+static void unflushed_durable(struct sim *s, uint64_t since)
+{
+	size_t left = 0;
+
+	for (size_t i = 0; i < s->unflushed_count; i++) {
+		if (s->unflushed[i].completion > since)
+			s->unflushed[left++] = s->unflushed[i];
+		else
+			page_put(s->unflushed[i].old);
+	}
+	s->unflushed_count = left;
+}
+
+/* A flush failed: half of the blocks lose what was written to them, as if it had never been. */
+static void unflushed_lose(struct sim *s)
+{
+	uint64_t dice = sim_random(&s->seed);
+	size_t left = 0;
+
+	for (size_t i = s->unflushed_count; i-- > 0;) {
+		struct sim_unflushed *u = &s->unflushed[i];
+
+		if ((u->block * 0x9e3779b97f4a7c15ull ^ dice) >> 63)
+			continue;
+		if (s->flush_loses == SIM_LOSES_NOW)
+			page_put(image_swap(s->image, u->block, share(u->old)));
+		if (s->record && u->event != SIZE_MAX)
+			log_add(s, (struct sim_event){ .kind = SIM_LOST, .begin = u->event, .block = u->block });
+		page_put(u->old);
+		u->block = UINT64_MAX;
+		s->lost++;
+	}
+	for (size_t i = 0; i < s->unflushed_count; i++)
+		if (s->unflushed[i].block != UINT64_MAX)
+			s->unflushed[left++] = s->unflushed[i];
+	s->unflushed_count = left;
 }
 
 static void complete_write(struct sim *s, struct blkreq *r, size_t begin, uint64_t sum)
@@ -247,8 +305,10 @@ static void complete_write(struct sim *s, struct blkreq *r, size_t begin, uint64
 	s->writes++;
 	if (quick_sum(r->bufs[0]) != sum)
 		s->violation = "buffer changed while it was being written";
-	if (block < s->image->blocks)
+	if (block < s->image->blocks) {
+		unflushed_add(s, block, begin);
 		sim_image_put(s->image, block, r->bufs[0]);
+	}
 	if (s->record && begin < s->log_count)
 		s->log[begin].end = s->log_count;
 	log_add(s, (struct sim_event){ .kind = SIM_WRITTEN, .begin = begin, .block = block });
@@ -259,12 +319,14 @@ static void complete_one(struct sim *s)
 	unsigned pick = (unsigned)sim_below(&s->seed, s->pending_count);
 	struct blkreq *r = s->pending[pick];
 	size_t begin = s->pending_event[pick];
-	uint64_t sum = s->pending_sum[pick];
+	uint64_t sum = s->pending_sum[pick], since = s->pending_since[pick];
 	unsigned last = --s->pending_count;
 
 	s->pending[pick] = s->pending[last];
 	s->pending_event[pick] = s->pending_event[last];
 	s->pending_sum[pick] = s->pending_sum[last];
+	s->pending_since[pick] = s->pending_since[last];
+	s->completions++;
 	r->status = BLK_OK;
 	if (r->op != BLK_FLUSH && r->block >= s->image->blocks) {
 		r->status = BLK_ERANGE;
@@ -272,6 +334,8 @@ static void complete_one(struct sim *s)
 	} else if (sim_fails(s, r)) {
 		r->status = BLK_EIO;            /* a failed write stays a loose one for ever */
 		s->failed++;
+		if (r->op == BLK_FLUSH)
+			unflushed_lose(s);
 	} else if (r->op == BLK_READ) {
 		s->reads++;
 		if (s->blocks_read)
@@ -281,6 +345,7 @@ static void complete_one(struct sim *s)
 		complete_write(s, r, begin, sum);
 	} else {
 		s->flushes++;
+		unflushed_durable(s, since);
 		if (begin != SIZE_MAX)
 			log_add(s, (struct sim_event){ .kind = SIM_FLUSHED, .begin = begin });
 	}
@@ -321,6 +386,10 @@ void sim_end(struct sim *s)
 	for (size_t i = 0; i < s->log_count; i++)
 		if (s->log[i].kind == SIM_WRITE)
 			page_put(s->log[i].content);
+	unflushed_durable(s, UINT64_MAX);
+	free(s->unflushed);
+	s->unflushed = NULL;
+	s->unflushed_size = 0;
 	free(s->log);
 	s->log = NULL;
 	s->log_count = s->log_size = 0;
@@ -380,10 +449,15 @@ static void written(struct sim_cut *c, size_t event)
 	c->loose_count++;
 }
 
-static struct sim_page *share(struct sim_page *p)
+/* A flush failed, and the device has thrown this write away. */
+static void lost(struct sim_cut *c, size_t write)
 {
-	p->refs++;
-	return p;
+	size_t keep = 0;
+
+	for (size_t i = 0; i < c->loose_count; i++)
+		if (c->loose[i] != write)
+			c->loose[keep++] = c->loose[i];
+	c->loose_count = keep;
 }
 
 /* A flush completed: what had completed when it was submitted is durable. */
@@ -418,6 +492,8 @@ bool sim_cut_next(struct sim_cut *c)
 		written(c, e->begin);
 	} else if (e->kind == SIM_FLUSHED) {
 		flushed(c, e->begin);
+	} else if (e->kind == SIM_LOST) {
+		lost(c, e->begin);
 	}
 	c->at++;
 	return true;

@@ -41,13 +41,20 @@ void sim_image_get(const struct sim_image *im, uint64_t block, void *page);
 void sim_image_put(struct sim_image *im, uint64_t block, const void *page);
 void sim_image_hash(struct sim_image *im);              /* compute the hash, and keep it up from here on */
 
-enum sim_event_kind { SIM_WRITE, SIM_WRITTEN, SIM_FLUSH, SIM_FLUSHED, SIM_MARK };
+enum sim_event_kind { SIM_WRITE, SIM_WRITTEN, SIM_FLUSH, SIM_FLUSHED, SIM_LOST, SIM_MARK };
 struct sim_event {
 	enum sim_event_kind kind;
-	size_t    begin;                /* WRITTEN, FLUSHED: the event of the submission */
+	size_t    begin;                /* WRITTEN, FLUSHED: the event of the submission; LOST: that of the write */
 	uint64_t  block;                /* WRITE; MARK: the caller's number */
 	size_t    end;                  /* WRITE: the event of its completion; 0: not completed */
 	struct sim_page *content;       /* WRITE */
+};
+
+/* A write that has completed, and what was there before. */
+struct sim_unflushed {
+	uint64_t         block, completion;
+	size_t           event;
+	struct sim_page *old;
 };
 
 struct sim {
@@ -57,6 +64,7 @@ struct sim {
 	struct blkreq    *pending[4096];
 	size_t            pending_event[4096];
 	uint64_t          pending_sum[4096];
+	uint64_t          pending_since[4096];  /* completions before it was submitted */
 	unsigned          pending_count;
 	bool              in_submit;
 
@@ -65,7 +73,13 @@ struct sim {
 	size_t            log_count, log_size;
 
 	/* Faults. Operations are counted from 1. */
+	/* What a flush that fails does to writes that no flush has made durable. Each of their blocks may lose them, for good. */
+	enum { SIM_LOSES_NONE, SIM_LOSES_LATER, SIM_LOSES_NOW } flush_loses;    /* LATER: until a power cut they can be read */
+	struct sim_unflushed *unflushed;
+	size_t            unflushed_count, unflushed_size;
+	uint64_t          completions, lost;
 	uint64_t          ops, fail_at;         /* this one fails; a failed write leaves the block unchanged or torn */
+	bool            (*fails)(struct sim *, const struct blkreq *);          /* true: this one fails, too */
 	unsigned          fail_per_1000;        /* each one fails with this probability */
 	bool              fail_reads;           /* faults hit reads as well */
 	uint64_t          failed;

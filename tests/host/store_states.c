@@ -228,6 +228,7 @@ static void world_open(struct world *w, const struct sim_image *disk, const stru
 	else
 		w->h.next = 1;
 	sim_make(&w->sim, &w->disk, sim_random(&w->seed));
+	w->sim.flush_loses = SIM_LOSES_LATER;
 	w->st = store_in(depth, &w->sim.dev, nodes);
 	for (unsigned i = 0; i < FLIGHTS; i++)
 		w->flight[i].page = aligned_alloc(4096, 4096);

@@ -21,6 +21,7 @@ CRASH = ["host/store_states_test --states 8000", "host/store_crash_test"]
 GENS = ["host/store_gens_test"] + CRASH
 BASIC, SEAMS, EVICTED = "guest/persist_basic@release", "guest/persist_seams@release", "guest/persist_evicted@release"
 HASH = ["host/store_hash_test"]
+FLUSH = ["host/store_flush_test"]
 DELTA = ["host/store_delta_test", "host/store_crash_test"]
 
 
@@ -127,6 +128,14 @@ MUTANTS = [
            [("dead += t[i].dead;", "dead += 0;")], DELTA),
     Mutant("window opened in a full cache waits for a node that is there", "ckptserver/store/alloc.c",
            [("busy_add_guard(st); *wait = NULL;", "busy_add_guard(st);")], ["host/store_calls_test"]),
+    Mutant("nothing written again after a failed flush", "ckptserver/store/written.c",
+           [("st->written.doubt = true; st->written.next", "st->written.next")], FLUSH),
+    Mutant("what cannot be read back after a failed flush taken for written", "ckptserver/store/written.c",
+           [("if (status == STORE_END) w->next++; else if (status == STORE_OK) keep_lost(st);",
+             "if (status == STORE_END || status == STORE_OK) w->next++;")], FLUSH),
+    Mutant("flush in between not waited for", "ckptserver/store/written.c",
+           [("if (st->io_status != BLK_OK) { written_doubt(st); return fail_first(st); } written_flushed(st, w->flush_count);",
+             "written_flushed(st, w->flush_count);")], FLUSH),
     Mutant("promise of space not noted", "ckptserver/store/alloc.c",
            [("st->reserved += pages; return STORE_OK;", "return STORE_OK;")], STORE),
     Mutant("last blocks taken by ordinary writes", "ckptserver/store/change.c",
