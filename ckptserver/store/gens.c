@@ -93,6 +93,12 @@ uint32_t kept_fixed(const struct store *st)
 	return n;
 }
 
+static void report(struct store *st, const struct kept *k, int status, const char *why)
+{
+	if (st->report_count < STORE_SKIPPED_MAX)
+		st->reports[st->report_count++] = (struct store_skipped){ k->g.generation, k->bad_map, status, why };
+}
+
 /* ---- Space ---- */
 
 bool kept_must_stay(const struct store *st, const struct kept *k)
@@ -325,6 +331,8 @@ unsigned kept_named_by(struct store *st, unsigned slot)
 			k->slots |= (uint8_t)(1u << slot);
 			continue;
 		}
+		if (k->listed && k->flags & FIXED)
+			report(st, k, STORE_TOO_MANY, "dropped: more are named and pinned than can be kept");
 		k->slots &= (uint8_t)~(1u << slot);
 		k->listed &= (k->flags & FIXED) != 0;   /* named since: the other superblock has it, and the next table */
 		if (k->slots)
@@ -359,18 +367,12 @@ void kept_committed(struct store *st, const struct fmt_generation *g, unsigned s
 
 /* ---- Damage ---- */
 
-static void report(struct store *st, const struct kept *k, const char *why)
-{
-	if (st->report_count < STORE_SKIPPED_MAX)
-		st->reports[st->report_count++] = (struct store_skipped){ k->g.generation, k->bad_map, STORE_DAMAGED, why };
-}
-
 void kept_bad_map(struct store *st, struct kept *k, uint64_t block)
 {
 	if (k->bad_map)
 		return;
 	k->bad_map = block;
-	report(st, k, "allocation map does not match its checksum: its part of the partition is not used until the generation has gone");
+	report(st, k, STORE_DAMAGED, "allocation map does not match its checksum: its part of the partition is not used until the generation has gone");
 }
 
 bool kept_give_up(struct store *st)
@@ -383,7 +385,7 @@ bool kept_give_up(struct store *st)
 		if (!k->bad_map || !k->listed)
 			continue;
 		k->listed = false;
-		report(st, k, "dropped: the room that its damaged allocation map holds up is needed");
+		report(st, k, STORE_DAMAGED, "dropped: the room that its damaged allocation map holds up is needed");
 		any = true;
 	}
 	kept_held(st);

@@ -7,6 +7,8 @@
 
 #include "store_priv.h"
 
+#define NEXT_HOLES      32u     /* pages removed since the full generation that one step of a walk goes over */
+
 static uint64_t key_of(uint32_t client, uint64_t vpn)
 {
 	return (uint64_t)client << FMT_RECORD_CLIENT_SHIFT | vpn;
@@ -141,6 +143,7 @@ int overlay_next(struct store *st, uint32_t client, uint64_t *vpn, struct fmt_re
 	struct delta_entry *e = overlay_from(st, key_of(client, *vpn));
 	struct fmt_client c;
 	uint64_t at = *vpn;
+	unsigned left = NEXT_HOLES;
 	int status;
 
 	if (!entry_is_of(e, client) || record_vpn(e->r.key) != at || !entry_block(e)) {
@@ -153,6 +156,10 @@ int overlay_next(struct store *st, uint32_t client, uint64_t *vpn, struct fmt_re
 				break;
 			at++;           /* the tree has a page that is a hole now */
 			e = overlay_after(st, e);
+			if (!--left) {
+				*vpn = at;
+				return STORE_AGAIN;
+			}
 		}
 		if (status == STORE_DAMAGED)
 			*vpn = at;              /* what is damaged is on the way to this one */

@@ -247,7 +247,10 @@ int store_drop(struct store *st, uint64_t generation);
  * A page of its allocation map is damaged: nobody knows which blocks there are its own, so none of them is used while it is
  * kept. It can be mounted, read and gone back to as before; but when there is no other room, it is dropped, whatever its name and
  * pins (a second report). The current state is made from another one: where its own map is damaged, that part is
- * out of use until the store is mounted again. */
+ * out of use until the store is mounted again.
+ *
+ * Falling back to an older generation pins what is newer, even beyond STORE_FIXED_MAX. Should there be more than
+ * STORE_KEPT_MAX - 1 after that has happened again, the next commit drops the oldest (status STORE_TOO_MANY, block 0). */
 bool store_report(struct store *st, struct store_skipped *out);
 
 /* First page at or after (op->client, op->vpn), in this order, whose content differs between kept generations `a` and

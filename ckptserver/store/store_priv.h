@@ -390,7 +390,8 @@ struct delta_entry *overlay_find(const struct store *st, uint64_t key);
 struct delta_entry *overlay_entry(struct store *st, uint64_t key);      /* makes it if there is none, and there is room */
 void     overlay_touch(struct store *st, struct delta_entry *e);        /* it has changed */
 bool     entry_is_of(const struct delta_entry *e, uint32_t client);     /* is it a page of the client? */
-/* As client_find and tree_find, or tree_next, but with the overlay. */
+/* As client_find and tree_find, or tree_next, but with the overlay. overlay_next also STORE_AGAIN: nothing is there before the
+ * new *vpn. */
 int      overlay_lookup(struct store *st, uint32_t client, uint64_t vpn, struct fmt_ref *out, uint64_t *bad,
 		   struct node **wait);
 int      overlay_next(struct store *st, uint32_t client, uint64_t *vpn, struct fmt_ref *out, uint64_t *bad,

@@ -271,7 +271,6 @@ static void test_replay_equals(void **state)
 	model_free(&m);
 }
 
-/* Go back to some kept generation, whatever it is, and on from there. */
 /* What is kept only for the deltas' sake does not count, is flagged in the list of all, and is as good as any other. */
 static void test_spares_are_listed(void **state)
 {
@@ -308,6 +307,7 @@ static void test_spares_are_listed(void **state)
 	close_store(&b, &im);
 }
 
+/* Go back to some kept generation, whatever it is, and on from there. */
 static void test_branches(void **state)
 {
 	struct sim_image im;
@@ -342,6 +342,40 @@ static void test_branches(void **state)
 	assert_true(deltas > 10);
 	close_store(&b, &im);
 	model_free(&m);
+}
+
+/* A walk over many pages that were removed since the full generation goes in steps, and so does a removal. */
+static void test_walk_is_bounded(void **state)
+{
+	struct store_op op = { .client = 16, .end = STORE_VPN_END };
+	struct sim_image im;
+	struct bench b;
+	uint64_t user = 0;
+	unsigned steps = 0;
+
+	(void)state;
+	fresh_store(&b, &im, 4 * SMALL, 128);
+	for (unsigned i = 0; i < 200; i++)
+		assert_int_equal(do_put(&b, 16, i, i + 1), STORE_OK);
+	two_full(&b, &user);
+	for (unsigned i = 0; i < 150; i++)
+		assert_int_equal(do_remove(&b, 16, i), STORE_OK);
+	assert_int_equal(b.st->delta.mode, DELTA_ON);
+	op.status = store_next(b.st, &op);
+	for (; op.status == STORE_PENDING; steps++)
+		if (!store_work(b.st))
+			b.sim.dev.poll(&b.sim.dev);
+	assert_int_equal(op.status, STORE_OK);
+	assert_int_equal(op.vpn, 150);
+	assert_in_range(steps, 4, 10);
+	assert_int_equal(do_range(&b, 16, 0, 160), STORE_OK);
+	op.vpn = 0;
+	assert_int_equal(store_sync(b.st, &op, store_next(b.st, &op)), STORE_OK);
+	assert_int_equal(op.vpn, 160);
+	assert_int_equal(do_commit(&b, ++user), STORE_OK);
+	remount(&b, &im, 0, 128);
+	assert_int_equal(full_check(&b, NULL, true), 0);
+	close_store(&b, &im);
 }
 
 /* Everything that is asked of the overlay and the trees together. */
@@ -809,6 +843,7 @@ int main(void)
 		cmocka_unit_test(test_tiny_commits),
 		cmocka_unit_test(test_replay_equals),
 		cmocka_unit_test(test_spares_are_listed), cmocka_unit_test(test_branches),
+		cmocka_unit_test(test_walk_is_bounded),
 		cmocka_unit_test(test_next_and_ranges),
 		cmocka_unit_test(test_diff),
 		cmocka_unit_test(test_chain_is_folded),

@@ -293,6 +293,29 @@ static void test_too_many_names(void **state)
 	world_end(&w);
 }
 
+/* More pinned ones than can be kept, as falling back again and again makes them: the oldest goes, and that is said. */
+static void test_too_many_pins(void **state)
+{
+	struct store_skipped r;
+	struct world w;
+
+	(void)state;
+	world_make(&w, BLOCKS);
+	assert_int_equal(store_keep(w.b.st, STORE_KEEP_MAX), STORE_OK);
+	for (uint64_t g = 1; g <= STORE_KEPT_MAX + 1; g++) {
+		commit(&w, g);
+		for (uint32_t i = 0; i < w.b.st->kept_count; i++)
+			w.b.st->kept[i].flags = STORE_GEN_PINNED;
+		assert_int_equal(store_report(w.b.st, &r), g == STORE_KEPT_MAX + 1);
+	}
+	assert_int_equal(r.generation, 1);
+	assert_int_equal(r.status, STORE_TOO_MANY);
+	assert_int_equal(bench_mount(&w.b, 0), STORE_OK);
+	expect_here(&w, STORE_KEPT_MAX + 1);
+	assert_int_equal(store_generations(w.b.st, NULL, 0), STORE_KEPT_MAX);
+	world_end(&w);
+}
+
 static void test_drop(void **state)
 {
 	struct store_stats before, after;
@@ -1450,6 +1473,7 @@ int main(void)
 		cmocka_unit_test(test_names),
 		cmocka_unit_test(test_named_during_a_commit),
 		cmocka_unit_test(test_too_many_names),
+		cmocka_unit_test(test_too_many_pins),
 		cmocka_unit_test(test_drop),
 		cmocka_unit_test(test_name_moves),
 		cmocka_unit_test(test_resume_pins_the_newer),
