@@ -52,6 +52,13 @@ void commit_fail(struct store *st, int status)
 	op_finish(op, status);
 }
 
+/* A put must be repeated; whoever put the page knows which. */
+static void unwritten_fail(struct store *st)
+{
+	st->commit_op->block = 0;
+	commit_fail(st, STORE_UNWRITTEN);
+}
+
 /* Must a put be repeated before the commit can succeed? Then changes can be made again; nothing is being written, so the
  * window begins anew (the one that was open has had its map page written). */
 static bool settle_unwritten(struct store *st)
@@ -62,7 +69,7 @@ static bool settle_unwritten(struct store *st)
 	window_rewind(st);
 	st->phase = COMMIT_NONE;
 	if (st->commit_op) {
-		commit_fail(st, STORE_UNWRITTEN);
+		unwritten_fail(st);
 	} else {
 		st->begun = true;
 		queue_put_off(st);
@@ -124,7 +131,7 @@ static bool step_table(struct store *st, struct node **wait)
 	int status = STORE_OK;
 
 	if (st->unwritten) {
-		commit_fail(st, STORE_UNWRITTEN);
+		unwritten_fail(st);
 		return true;
 	}
 	if (st->delta.mode != DELTA_FOLDING)    /* which is tried often, and planned anew behind it */
@@ -372,6 +379,13 @@ static void commit_succeeded(struct store *st)
 	op_finish(op, STORE_OK);
 }
 
+static void super_submit(struct store *st)
+{
+	st->super_errors = st->flush_errors;
+	io_submit(st, BLK_WRITE, FMT_SUPER_BLOCK(1 - st->slot), st->super);
+	st->phase = COMMIT_SUPER;
+}
+
 /* First flush, superblock, second flush. A failed one is repeated from itself, or, once the superblock may
  * have been written, from the superblock, in the same slot and with the same content. */
 static bool step_durable(struct store *st)
@@ -402,7 +416,8 @@ static bool step_durable(struct store *st)
 		commit_fail(st, STORE_EIO);
 		return true;
 	default:
-		if (!failed) {
+		st->flush_errors += failed;
+		if (st->flush_errors == st->super_errors) {
 			commit_succeeded(st);
 			return true;
 		}
@@ -410,8 +425,7 @@ static bool step_durable(struct store *st)
 		commit_fail(st, STORE_EIO);
 		return true;
 	}
-	io_submit(st, BLK_WRITE, FMT_SUPER_BLOCK(1 - st->slot), st->super);
-	st->phase = COMMIT_SUPER;
+	super_submit(st);
 	return false;
 }
 
@@ -456,5 +470,5 @@ void commit_start(struct store *st, struct store_op *op)
 	while (st->failed.head)
 		node_write_failed(st, st->failed.head);
 	if (st->phase == COMMIT_SUPER)
-		io_submit(st, BLK_WRITE, FMT_SUPER_BLOCK(1 - st->slot), st->super);
+		super_submit(st);
 }

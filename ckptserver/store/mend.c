@@ -79,6 +79,7 @@ int mend(struct store *st, uint32_t of, uint64_t vpn, uint64_t from, uint64_t en
 		fill_lost(st, ref, holder, old.block & FMT_BLOCK_MASK);
 	if (ref_valid(st, &old)) {
 		st->index_blocks--;
+		written_mended(st, old.block);
 		block_free(st, old.block);
 	}
 	tree_prune(st, &client->tree, page, holder);

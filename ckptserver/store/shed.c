@@ -82,6 +82,7 @@ static void write_super(struct store *st)
 		if (!st->kept[i].planned && is_named(st, &st->kept[i]))
 			s->dropped[n++] = st->kept[i].g.generation;
 	super_seal(s);
+	st->super_errors = st->flush_errors;
 	submit(st, BLK_WRITE);
 }
 
@@ -123,6 +124,8 @@ bool shed_step(struct store *st)
 		submit(st, BLK_FLUSH);
 		return false;
 	}
+	if (st->flush_errors != st->super_errors)
+		return ended(st, STORE_EIO);    /* another flush has failed meanwhile */
 	/* The slot written has what the other one had, and less: that is the one to be written next. */
 	memcpy(st->super, st->super_other, sizeof(*st->super));
 	st->slot = st->super->slot;

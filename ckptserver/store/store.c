@@ -174,7 +174,7 @@ void store_forget(struct store *st)
 	st->io.owner = NULL;
 	st->unwritten = 0;
 	st->written.count = st->written.lost = st->written.next = 0;
-	st->written.doubt = st->written.flushing = st->written.hopeless = false;
+	st->written.doubt = st->written.flushing = st->written.hopeless = st->written.tried = false;
 	st->written.doing = WRITTEN_IDLE;
 	delta_reset(st, 0);
 	memset(&st->last, 0, sizeof(st->last));

@@ -172,7 +172,9 @@ struct written_list {
 	bool         doubt;             /* a flush has failed since all of it was written */
 	bool         flushing;          /* in between */
 	bool         hopeless;          /* the current state cannot be committed any more */
-	enum { WRITTEN_IDLE, WRITTEN_READING, WRITTEN_WRITING } doing;
+	bool         tried;             /* nodes whose writes failed are being written again, for a flush in between */
+	/* VOID: the request under way is of before the last failure */
+	enum { WRITTEN_IDLE, WRITTEN_READING, WRITTEN_WRITING, WRITTEN_VOID } doing;
 	void        *page;
 };
 
@@ -269,6 +271,8 @@ struct store {
 	struct store_op *commit_op;     /* NULL while failed and not yet repeated */
 	int            io_status;       /* of the commit's own request */
 	bool           io_busy;
+	uint32_t       flush_errors;    /* flushes that failed, … */
+	uint32_t       super_errors;    /* … when the superblock under way was submitted, … */
 	uint64_t       new_table[STORE_TABLE_BLOCKS];   /* blocks for the table being made … */
 	uint32_t       new_table_count, new_table_left; /* … and how many of them are not written yet */
 	uint32_t       new_kept;        /* records in it */
@@ -283,6 +287,7 @@ struct store {
 	uint32_t       boot_copy;       /* to be written next */
 	struct store_op *boot_op;
 	bool           boot_flushing;
+	uint32_t       boot_errors;     /* … when the boot counter was */
 
 	/* synchronous I/O while mounting */
 	void          *sync_page;
@@ -508,6 +513,7 @@ void     written_node(struct store *st, const struct node *n);
 bool     written_full(const struct store *st);          /* nothing is to be written before written_step has made room */
 bool     written_no_room(const struct store *st);
 void     written_doubt(struct store *st);               /* a flush has failed */
+void     written_mended(struct store *st, uint64_t block);      /* the node there was damaged, and is replaced */
 void     written_flushed(struct store *st, uint32_t upto);      /* one succeeded: entries below are durable */
 /* After a failed flush: write one more block again. STORE_OK: that was all; STORE_AGAIN; PENDING (st->io_busy, writes under way, or
  * *wait); STORE_EIO. */

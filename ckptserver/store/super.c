@@ -158,6 +158,9 @@ static void boot_done(struct blkreq *req)
 	} else if (!st->boot_flushing) {
 		st->boot_flushing = true;
 		boot_submit(st, op);
+	} else if (st->flush_errors != st->boot_errors) {
+		st->boot_op = NULL;                     /* another flush has failed meanwhile */
+		op_finish(op, STORE_EIO);
 	} else {
 		st->boot = op->cursor;
 		st->boot_next = st->boot + 1;
@@ -187,6 +190,7 @@ int store_boot(struct store *st, struct store_op *op)
 		return op->status = STORE_EINVAL;
 	st->boot_op = op;
 	st->boot_flushing = false;
+	st->boot_errors = st->flush_errors;
 	op->cursor = st->boot_next;
 	memset(b, 0, sizeof(*b));
 	b->magic = FMT_BOOT_MAGIC;

@@ -26,6 +26,7 @@ static void remove_at(struct written_list *w, uint32_t i)
 	memmove(&w->list[i], &w->list[i + 1], (--w->count - i) * sizeof(*w->list));
 	w->next--;
 	w->lost--;
+	w->flush_count -= w->flushing;
 }
 
 static void note(struct store *st, uint64_t block, uint64_t sum, uint64_t key)
@@ -48,7 +49,9 @@ void written_node(struct store *st, const struct node *n)
 
 bool written_full(const struct store *st)
 {
-	return st->written.count + ROOM > st->written.size;
+	const struct written_list *w = &st->written;
+
+	return w->flushing || w->doing != WRITTEN_IDLE || w->count + ROOM > w->size;
 }
 
 bool written_no_room(const struct store *st)
@@ -58,9 +61,20 @@ bool written_no_room(const struct store *st)
 
 void written_doubt(struct store *st)
 {
+	st->flush_errors++;
 	st->written.doubt = true;
 	st->written.next = st->written.lost;
-	st->written.doing = WRITTEN_IDLE;
+	if (st->written.doing != WRITTEN_IDLE)
+		st->written.doing = WRITTEN_VOID;
+}
+
+/* The node is damaged, and another takes its place: if it is a failed flush that has damaged it, the last generation is better. */
+void written_mended(struct store *st, uint64_t block)
+{
+	struct written_list *w = &st->written;
+
+	for (uint32_t i = 0; i < w->count && (w->doubt || i < w->lost); i++)
+		w->hopeless |= w->list[i].block == block && w->list[i].key == NODE;
 }
 
 void written_flushed(struct store *st, uint32_t upto)
@@ -94,9 +108,19 @@ static bool is_made(const struct store *st, uint64_t block)
 	return false;
 }
 
-/* Given up; or given to the generation table, which is written again from memory. */
-static bool is_given_up(const struct store *st, uint64_t block)
+/* Is it a node's that has not been written yet? What was written there is of an earlier life. */
+static bool is_dirty(struct store *st, uint64_t block)
 {
+	const struct node *n = node_find(st, block);
+
+	return n && n->state == NODE_DIRTY;
+}
+
+/* Given up, perhaps to be a node's again; or given to the generation table, which is written again from memory. */
+static bool is_given_up(struct store *st, uint64_t block)
+{
+	if (is_dirty(st, block))
+		return true;
 	for (uint32_t i = 0; i < st->new_table_count; i++)
 		if (st->new_table[i] == block)
 			return true;
@@ -164,25 +188,28 @@ static void keep_lost(struct store *st)
 
 /* ---- Writing again ---- */
 
-/* What was read back is in w->page. */
+/* What was read back is in w->page, if it could be read. */
 static int judge(struct store *st, struct node **wait)
 {
 	struct written_list *w = &st->written;
+	bool read = st->io_status == BLK_OK;
 	int status;
 
-	if (store_sum(w->page) == w->list[w->next].sum) {
+	if (read && store_sum(w->page) == w->list[w->next].sum) {
 		w->doing = WRITTEN_WRITING;
 		io_submit(st, BLK_WRITE, w->list[w->next].block, w->page);
 		return STORE_PENDING;
 	}
 	status = written_later(w, &w->list[w->next]) ? STORE_END : needed(st, &w->list[w->next], wait);
-	if (status == STORE_END)
-		w->next++;
-	else if (status == STORE_OK)
-		keep_lost(st);
-	else
+	if (status == STORE_PENDING)
 		return status;
 	w->doing = WRITTEN_IDLE;
+	if (status == STORE_END)
+		w->next++;
+	else if (status == STORE_OK && read)
+		keep_lost(st);
+	else
+		return STORE_EIO;
 	return STORE_AGAIN;
 }
 
@@ -194,6 +221,10 @@ static int begin(struct store *st)
 	const struct node *n = node_find(st, e->block);
 	bool here = n && n->state == NODE_CLEAN && n->sum == e->sum;
 
+	if (is_dirty(st, e->block)) {
+		w->next++;
+		return STORE_AGAIN;
+	}
 	if (here)
 		memcpy(w->page, n->data, FMT_BLOCK);
 	w->doing = here ? WRITTEN_WRITING : WRITTEN_READING;
@@ -204,19 +235,17 @@ static int begin(struct store *st)
 int written_again(struct store *st, struct node **wait)
 {
 	struct written_list *w = &st->written;
-	bool failed = st->io_status != BLK_OK;
+	bool failed = w->doing == WRITTEN_WRITING && st->io_status != BLK_OK;
 
 	*wait = NULL;
 	if (st->io_busy || st->node_writes || st->puts_in_flight)
 		return STORE_PENDING;
-	if (w->doing != WRITTEN_IDLE && failed) {
-		w->doing = WRITTEN_IDLE;
-		return STORE_EIO;
-	}
 	if (w->doing == WRITTEN_READING)
 		return judge(st, wait);
-	w->next += w->doing == WRITTEN_WRITING;
+	w->next += w->doing == WRITTEN_WRITING && !failed;
 	w->doing = WRITTEN_IDLE;
+	if (failed)
+		return STORE_EIO;
 	if (w->next < w->count)
 		return begin(st);
 	w->doubt = false;
@@ -243,6 +272,7 @@ int written_lost(struct store *st, struct store_op *op, struct node **wait)
 			return status;
 		remove_at(w, w->lost - 1);
 	}
+	op->block = 0;
 	return w->hopeless ? STORE_DAMAGED : STORE_OK;
 }
 
@@ -261,20 +291,41 @@ bool store_lost_page(const struct store *st, uint32_t i, uint32_t *client, uint6
 
 /* ---- A flush in between ---- */
 
-/* The commit, or the first operation of the queue, learns of it. */
-static bool fail_first(struct store *st)
+/* Does anything wait for room in the list? */
+static bool is_waited_for(const struct store *st)
 {
-	struct store_op *op = st->queue;
+	return st->phase != COMMIT_NONE || st->queue || st->starved_reads;
+}
+
+/* The commit, or all changes that wait, learn of it: one by one each would have everything written again. */
+static bool fail_waiting(struct store *st)
+{
+	uint32_t count = 0;
 
 	if (st->phase != COMMIT_NONE) {
 		commit_fail(st, STORE_EIO);
 		return true;
 	}
-	if (op) {
-		queue_take(st);
-		op_finish(op, STORE_EIO);
-	}
-	return op;
+	for (const struct store_op *op = st->queue; op && op->kind != OP_COMMIT; op = op->link)
+		count++;
+	if (!count)
+		st->starved = false;                    /* a commit begins, and will meet it, too */
+	while (count--)
+		op_finish(queue_take(st), STORE_EIO);
+	return is_waited_for(st);
+}
+
+/* A node whose write has failed is not durable after a flush. */
+static bool write_failed(struct store *st)
+{
+	struct written_list *w = &st->written;
+
+	w->tried = !w->tried;
+	if (!w->tried)
+		return fail_waiting(st);
+	while (st->failed.head)
+		node_write_failed(st, st->failed.head);
+	return false;
 }
 
 bool written_step(struct store *st)
@@ -289,16 +340,23 @@ bool written_step(struct store *st)
 		w->flushing = false;
 		if (st->io_status != BLK_OK) {
 			written_doubt(st);
-			return fail_first(st);
+			return fail_waiting(st);
 		}
+		if (w->doubt)                           /* another one has failed beside it */
+			return true;
 		written_flushed(st, w->flush_count);
 		st->starved = st->reads_starved = false;
 		return true;
 	}
+	if ((w->doubt || st->failed.head) && !is_waited_for(st))
+		return false;                           /* a disk in trouble is not asked without a pause */
+	if (st->failed.head)
+		return write_failed(st);
+	w->tried = false;
 	if (w->doubt)
 		status = written_again(st, &wait);
 	if (status == STORE_EIO)
-		return fail_first(st);
+		return fail_waiting(st);
 	if (status != STORE_OK)
 		return !st->io_busy && !step_waits(st, status, wait);
 	w->flushing = true;
