@@ -3,7 +3,7 @@
  *
  * Invariants (ticket_check):
  *  (K1) a thread is in the queue if and only if it has TF_WAITING;
- *  (K2) only the first of the queue holds things, at most L4_TICKET_THINGS;
+ *  (K2) only the first of the queue holds things, at most L4_TICKET_THINGS; urgent is it, or a pager that serves it;
  *  (K3) a held kernel object is present, in the frame in which it was given;
  *  (K4) a held frame that was current when it was given is current until the epoch ends.
  */
@@ -15,7 +15,9 @@
 #include <l4/framecontrol.h>
 
 #define HOLD_US         1000000ul       /* without an answer for so long, somebody else is to have it */
+#define PAGER_US        200000ul        /* the same while a pager that is a program thinks */
 #define PASS_PIECE      8               /* threads passed over at a time */
+#define CHAIN           16u             /* pagers of pagers that are looked at */
 #define DISPATCHES      4               /* of a holder at the same instruction: interrupts may have come first */
 
 struct held {
@@ -76,7 +78,7 @@ void ticket_drop(struct thread *t)
 		thread_at(t->wait_next)->wait_prev = t->wait_prev;
 	else
 		ticket.tail = t->wait_prev;
-	if (ticket_urgent == t)
+	if (ticket_urgent == t || first)
 		ticket_urgent = NULL;
 	if (first)
 		begin_holding();
@@ -100,8 +102,47 @@ static bool still_waits(const struct thread *t)
 	return t->flags & TF_READY && (!t->tcb || where(t) == t->wait_at);
 }
 
-/* The disk does not answer the holder, or priorities keep it from running. */
-static bool too_long(void)
+/* The program from which t waits for the answer to its page fault; NULL: it waits for no program. */
+static struct thread *pager_of(const struct thread *t)
+{
+	const struct tte *e = t->tte;
+
+	if (t->flags & TF_PARKED || e->state == TS_READY || !ticket_counts(e) || tid_number(e->partner) < L4_ROOT_TNO)
+		return NULL;
+	return thread_by_id(e->partner);
+}
+
+/* Is t a pager for whose answer the first of the queue waits: its own, or that one's pager, and so on? */
+static bool serves_first(const struct thread *t)
+{
+	const struct thread *at = ticket.head ? thread_at(ticket.head) : NULL;
+	u32 n;
+
+	for (n = 0; n < CHAIN && at; n++) {
+		at = pager_of(at);
+		if (at == t)
+			return at != NULL;
+	}
+	return false;
+}
+
+/* Does the holder wait for ckptserver, be it through its pagers? Else it waits for what a program thinks of. */
+static bool waits_for_ckptserver(const struct thread *t)
+{
+	const struct thread *pager;
+	u32 n;
+
+	for (n = 0; n < CHAIN; n++) {
+		pager = pager_of(t);
+		if (!pager)
+			break;
+		t = pager;
+	}
+	return t->flags & TF_WAITING;
+}
+
+/* The disk or a pager does not answer the holder, or priorities keep it from running. */
+static bool too_long(const struct thread *t)
 {
 	u64 now;
 
@@ -110,7 +151,7 @@ static bool too_long(void)
 	now = clock_us();
 	if (!ticket.since)
 		ticket.since = now;
-	return now - ticket.since > HOLD_US;
+	return now - ticket.since > (waits_for_ckptserver(t) ? HOLD_US : PAGER_US);
 }
 
 /* Who holds the ticket, or NULL. Passes over those who have got further; should there be very many of them, nobody holds
@@ -124,7 +165,9 @@ static struct thread *holder(void)
 
 		if (!still_waits(t))
 			ticket_leave(t);
-		else if (too_long())
+		else if (too_long(t) && pager_of(t))
+			ticket_leave(t);        /* its pager may never answer; it queues anew with its next fault */
+		else if (too_long(t))
 			go_last(t);
 		else
 			return t;
@@ -177,13 +220,15 @@ static bool hold(pfn_t pfn, u32 object)
 
 void ticket_answer(struct thread *t, pfn_t pfn, u32 object)
 {
+	struct thread *first = ticket.head == t->no ? t : holder();
+
 	t->flags |= TF_ANSWERED;
-	if (ticket.head != t->no && holder() != t)
+	if (first != t && !serves_first(t))
 		return;
 	ticket.since = 0;
 	ticket.dispatches = 0;
 	if (pfn && !hold(pfn, object))
-		go_last(t);                     /* so it does get further, at one instruction: a long string copy */
+		go_last(first);                 /* so it does get further, at one instruction: a long string copy */
 	else
 		ticket_urgent = t;
 }
@@ -261,8 +306,8 @@ const char *ticket_check(void)
 			return "K1: the queue for the ticket is broken";
 	if (prev != ticket.tail)
 		return "K1: the queue for the ticket has another end";
-	if (ticket_urgent && ticket_urgent->no != ticket.head)
-		return "K2: somebody else than the holder is urgent";
+	if (ticket_urgent && !(ticket_urgent->flags & TF_WAITING))
+		return "K2: somebody is urgent who does not wait";
 	for (i = 0; i < ticket_held_count; i++) {
 		const char *bad = check_held(&ticket.held[i]);
 

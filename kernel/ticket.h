@@ -33,11 +33,12 @@ extern u32 ticket_open;
 
 void ticket_join(struct thread *t);
 
-/* In its IPC the thread with this entry waits for ckptserver: it is a page fault to sigma0. (One to another residual server,
- * which anybody may name as his pager, is not: that has no page to give.) */
+/* In its IPC the thread with this entry waits for ckptserver, or may do so through its pager: it is a page fault to sigma0 or to
+ * a program. (One to another residual server, which anybody may name as his pager, is not: that has no page to give.) */
 static inline bool ticket_counts(const struct tte *e)
 {
-	return (e->kind & IPC_KIND_MASK) == IPC_PAGEFAULT && tid_number(e->partner) == L4_SIGMA0_TNO;
+	return (e->kind & IPC_KIND_MASK) == IPC_PAGEFAULT &&
+	       (tid_number(e->partner) == L4_SIGMA0_TNO || tid_number(e->partner) >= L4_ROOT_TNO);
 }
 
 /* t waits for ckptserver. It keeps its place if it has got no further since it last did. */

@@ -58,7 +58,7 @@ struct space *space_at(u32 no) { (void)no; return NULL; }
 static u64 now = 1000;
 u64 clock_us(void) { return now; }
 
-#define FRAMES          64
+#define FRAMES          (L4_TICKET_THINGS + 48)
 static struct frame frames[FRAMES];
 static unsigned char ram[FRAMES * 4096] __attribute__((aligned(4096)));
 unsigned char *direct_map_base = ram;
@@ -352,6 +352,103 @@ static void a_fault_to_nobody_holds_nothing(void **state)
 	assert_null(ticket_check());
 }
 
+/* t, whose program of a pager has the number, is answered by that and by nobody else. */
+static void faults_to(struct thread *t, u32 pager)
+{
+	t->flags &= ~(u32)TF_READY;
+	t->tte->state = TS_RECV;
+	t->tte->kind = IPC_PAGEFAULT;
+	t->tte->partner = tid_make(pager, 1);
+	entry[pager].flags = TTE_EXISTS | TTE_ACTIVE;
+	entry[pager].version = 1;
+	ticket_wait(t);
+}
+
+/* What its pagers are given it holds, until it has got further itself: what they map to it would be gone before it tries. */
+static void pagers_are_given_it_for_who_waits(void **state)
+{
+	struct thread *leaf = &thread[1], *pager = &thread[130], *under = &thread[131];
+
+	(void)state;
+	clear();
+	misses(leaf, 10);
+	gets(10);
+	tries(leaf);
+	faults_to(leaf, 130);
+	misses(&thread[2], 20);
+	misses(pager, 30);
+	gets(20);
+	assert_false(ticket_holds(20));
+	gets(30);
+	assert_true(ticket_holds(10) && ticket_holds(30));
+	assert_ptr_equal(ticket_urgent, pager);
+	assert_null(ticket_check());
+	tries(pager);
+	assert_null(ticket_urgent);
+	faults_to(pager, 131);
+	misses(under, 31);
+	gets(31);
+	assert_ptr_equal(ticket_urgent, under);
+	tries(under);
+	ticket_leave(under);
+	entry[130].state = TS_READY;
+	ticket_leave(pager);
+	assert_true(ticket_holds(10) && ticket_holds(30) && ticket_holds(31));
+	ticket_answer(leaf, 32, 0);
+	assert_ptr_equal(ticket_urgent, leaf);
+	assert_true(ticket_holds(32));
+	entry[1].state = TS_READY;
+	tries(leaf);
+	ticket_leave(leaf);
+	assert_false(ticket_holds(10) || ticket_holds(30) || ticket_holds(31) || ticket_holds(32));
+	misses(pager, 33);                      /* for itself now, behind another */
+	gets(33);
+	assert_false(ticket_holds(33));
+	assert_null(ticket_check());
+}
+
+/* A pager that is a program may never answer, or two be each other's: who comes behind waits a bounded time for that. */
+static void a_pager_that_does_not_answer_holds_nobody_up(void **state)
+{
+	(void)state;
+	clear();
+	faults_to(&thread[1], 130);
+	misses(&thread[2], 20);
+	misses(&thread[130], 30);
+	assert_false(ticket_holds(20));         /* the clock begins when somebody else is seen to wait */
+	now += 500000;
+	assert_false(ticket_holds(20));
+	assert_true(thread[1].flags & TF_WAITING);
+	gets(30);
+	tries(&thread[130]);
+	ticket_leave(&thread[130]);             /* has what it wanted, and thinks */
+	assert_true(ticket_holds(30));
+	now += 100000;
+	assert_true(ticket_holds(30));
+	now += 200000;
+	assert_false(ticket_holds(30));
+	assert_false(thread[1].flags & TF_WAITING);
+	gets(20);
+	assert_true(ticket_holds(20));
+	ticket_leave(&thread[2]);
+	faults_to(&thread[130], 131);
+	faults_to(&thread[131], 130);
+	misses(&thread[2], 21);
+	gets(21);
+	assert_false(ticket_holds(21));
+	now += 1000;
+	assert_false(ticket_holds(21));
+	for (unsigned i = 0; i < 3; i++) {
+		now += 1100000;
+		assert_false(ticket_holds(40));
+	}
+	tries(&thread[2]);
+	misses(&thread[2], 22);
+	gets(22);
+	assert_true(ticket_holds(22));
+	assert_null(ticket_check());
+}
+
 static void nobody_holds_without_end(void **state)
 {
 	pfn_t f;
@@ -359,7 +456,7 @@ static void nobody_holds_without_end(void **state)
 	(void)state;
 	clear();
 	misses(&thread[1], 10);
-	misses(&thread[2], 40);
+	misses(&thread[2], 11 + L4_TICKET_THINGS);
 	for (f = 10; f < 10 + L4_TICKET_THINGS; f++) {
 		gets(f);
 		assert_true(ticket_holds(f));
@@ -368,15 +465,15 @@ static void nobody_holds_without_end(void **state)
 	}
 	gets(f);                                /* more than a step can need */
 	assert_false(ticket_holds(f) || ticket_holds(10));
-	gets(40);
-	assert_true(ticket_holds(40));
+	gets(++f);
+	assert_true(ticket_holds(f));
 	tries(&thread[2]);
-	misses(&thread[2], 41);
-	assert_true(ticket_holds(40));
+	misses(&thread[2], f + 1);
+	assert_true(ticket_holds(f));
 	now += 2000000;                         /* the disk does not answer */
 	tries(&thread[1]);
-	misses(&thread[1], 50);
-	assert_false(ticket_holds(40));
+	misses(&thread[1], 2);
+	assert_false(ticket_holds(f));
 	assert_null(ticket_check());
 }
 
@@ -492,6 +589,8 @@ int main(void)
 		cmocka_unit_test(nobody_queues_while_nothing_is_taken),
 		cmocka_unit_test(ticket_is_passed_on),
 		cmocka_unit_test(a_fault_to_nobody_holds_nothing),
+		cmocka_unit_test(pagers_are_given_it_for_who_waits),
+		cmocka_unit_test(a_pager_that_does_not_answer_holds_nobody_up),
 		cmocka_unit_test(nobody_holds_without_end),
 		cmocka_unit_test(taking_from_the_holder_is_noticed),
 		cmocka_unit_test(tcb_fields),

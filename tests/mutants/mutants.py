@@ -231,6 +231,11 @@ MUTANTS = [
     # ---- The kernel: IPC, and what becomes of it at recovery
     Mutant("deadline lost at activation", "kernel/activate.c",
            [("else wakeup_set(t, e->deadline);", "")], ["host/activate_test", BASIC]),
+    Mutant("what a pager is given is not held for who waits", "kernel/ticket.c",
+           [("if (first != t && !serves_first(t))", "if (first != t)")], ["host/kernel_test"]),
+    Mutant("a pager that does not answer keeps the ticket", "kernel/ticket.c",
+           [("else if (too_long(t) && pager_of(t)) ticket_leave(t);", "else if (too_long(t) && pager_of(t)) return t;")],
+           ["host/kernel_test"]),
     Mutant("reply lost at activation", "kernel/activate.c",
            [("(dest->tte->flags & (TTE_ACTIVE | TTE_STOPPED)) != TTE_ACTIVE || ipc_accepts(dest, t)) {",
              "(dest->tte->flags & (TTE_ACTIVE | TTE_STOPPED)) != TTE_ACTIVE) {")], ["host/activate_test"]),

@@ -109,7 +109,7 @@
 
 /* The *ticket* (docs/kernel-ckptserver.md). The thread that has waited longest for ckptserver holds it. What it is given is
  * not taken back until it has got further; that is never more than so many kernel objects and frames. */
-#define L4_TICKET_THINGS        16
+#define L4_TICKET_THINGS        64
 
 /* Results: 0 = done. */
 #define L4_FC_OK                0

@@ -121,6 +121,10 @@ void test_space_start_on(L4_ThreadId_t tid, word utcb, word sp);
 L4_ThreadId_t test_map_far(word *page, word count, word *taken);
 /* The thread that answers the faults of test spaces. */
 L4_ThreadId_t test_pager(void);
+/* Another one, in a space of its own whose faults `pager` answers: what it maps on it has from there. */
+L4_ThreadId_t test_pager_under(L4_ThreadId_t pager);
+/* As test_space_start, with the first UTCB, but with such a pager. */
+void test_space_start_under(L4_ThreadId_t pager, L4_ThreadId_t tid, void (*fn)(void *), void *arg);
 /* Faults it has answered so far; faults at addresses that are not the root's memory (those threads stay
  * in their fault for ever), and the last such address. */
 extern volatile word test_faults, test_bad_faults, test_bad_address;

@@ -251,18 +251,36 @@ L4_ThreadId_t test_space_thread(L4_ThreadId_t first, unsigned int slot)
 	return tid;
 }
 
-void test_space_start_on(L4_ThreadId_t tid, word utcb, word sp)
+static void start_under(L4_ThreadId_t pager, L4_ThreadId_t tid, word utcb, word sp)
 {
 	L4_Msg_t msg;
 
-	REQUIRE_EQ(L4_ThreadControl(tid, tid, L4_nilthread, test_pager(), (void *)utcb), 1);
+	REQUIRE_EQ(L4_ThreadControl(tid, tid, L4_nilthread, pager, (void *)utcb), 1);
 	L4_MsgClear(&msg);
 	L4_Set_MsgLabel(&msg, LABEL_START);
 	L4_MsgAppendWord(&msg, tid.raw);
 	L4_MsgAppendWord(&msg, (word)test_entry);
 	L4_MsgAppendWord(&msg, sp);
 	L4_MsgLoad(&msg);
-	REQUIRE(L4_IpcSucceeded(L4_Call(test_pager())));
+	REQUIRE(L4_IpcSucceeded(L4_Call(pager)));
+}
+
+void test_space_start_under(L4_ThreadId_t pager, L4_ThreadId_t tid, void (*fn)(void *), void *arg)
+{
+	start_under(pager, tid, TEST_UTCBS, test_stack(fn, arg));
+}
+
+L4_ThreadId_t test_pager_under(L4_ThreadId_t pager)
+{
+	L4_ThreadId_t tid = test_space();
+
+	test_space_start_under(pager, tid, pager_loop, 0);
+	return tid;
+}
+
+void test_space_start_on(L4_ThreadId_t tid, word utcb, word sp)
+{
+	start_under(test_pager(), tid, utcb, sp);
 }
 
 void test_space_start_at(L4_ThreadId_t tid, word utcb, void (*fn)(void *), void *arg)
