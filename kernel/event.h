@@ -34,7 +34,7 @@ bool event_discard_pending(void);
 void park(struct thread *t, const struct wants *w);
 /* t stops waiting (deleted, or its wait is obsolete). */
 void unpark(struct thread *t);
-/* The key's waiters retry. flag: TF_OUT_OF_MEMORY for a refusal, else 0. pins: counts
+/* The key's waiters retry. Takes pieces, between which interrupts are let in. flag: TF_OUT_OF_MEMORY for a refusal, else 0. pins: counts
  * the waiters released until they have retried, or NULL. given: the frame they waited for, which is there now; 0: they
  * got nothing. */
 void park_release(u64 key, u32 flag, u32 *pins, pfn_t given);

@@ -44,12 +44,12 @@ struct thread {
 	u32 no;
 	u32 flags;                      /* TF_* */
 
-	struct thread *ready_next, *ready_prev;
+	struct thread *ready_next, *ready_prev; /* ready queue; of a parked thread: those that wait for the same, circular */
 	struct thread *senders;         /* queued for this thread: circular, oldest first */
 	struct thread *send_next, *send_prev;
 	struct thread *send_to;         /* in whose queue this thread is, or was when that one went (ipc_release_senders) */
 
-	struct thread *park_next;       /* next in the hash chain of waiters */
+	struct thread *park_next;       /* next in the hash chain, of the first waiter of a key */
 	u64 park_key;                   /* event word it waits for */
 	struct event park_event;        /* asks ckptserver, for the first waiter of a key */
 	struct event discard_event;     /* TCB and UTCB of this deleted thread are no longer needed */

@@ -47,6 +47,8 @@ _Noreturn void panic_at(const char *file, int line, const char *fmt, ...)
 	abort();
 }
 
+static unsigned windows;
+void arch_preemption_window(void) { windows++; }
 void sched_set_timer(void) { }
 void sched_unready(struct thread *t) { t->flags &= ~(u32)TF_READY; }
 void sched_ready(struct thread *t) { t->flags |= TF_READY; readied++; }
@@ -73,10 +75,12 @@ static void clear(void)
 {
 	u64 out[8];
 
+	for (u32 i = 0; i < THREADS; i++) {
+		unpark(&thread[i]);
+		ticket_leave(&thread[i]);
+	}
 	while (event_take(out, 8))
 		;
-	for (u32 i = 0; i < THREADS; i++)
-		ticket_leave(&thread[i]);
 	assert_false(ticket_holds(1));          /* opens the queue */
 	memset(thread, 0, sizeof thread);
 	memset(entry, 0, sizeof entry);
@@ -204,6 +208,64 @@ static void the_asker_dies(void **state)
 	assert_false(event_pending());
 	park_release(w.event[0], 0, NULL, 0);
 	assert_int_equal(readied, 0);
+}
+
+/* Those of one key, those of others in the same bucket, and whoever leaves: each is released once, by its own key. */
+static void many_waiters_of_many_keys(void **state)
+{
+	enum { KEYS = 5, STEPS = 4000 };
+	struct wants w[KEYS];
+	u32 waits_for[THREADS] = { 0 };         /* key + 1 */
+	u64 out[8];
+
+	(void)state;
+	seed();
+	clear();
+	for (unsigned k = 0; k < KEYS; k++)     /* all in one bucket */
+		w[k] = (struct wants){ .count = 1, .event = { (u64)L4_EV_STALE << L4_EV_SHIFT | (9 ^ k << 10 ^ k) } };
+	for (unsigned n = 0; n < STEPS; n++) {
+		unsigned i = (unsigned)rand() % THREADS, k = (unsigned)rand() % KEYS;
+
+		if (waits_for[i] && rand() % 4 == 0) {
+			unpark(&thread[i]);
+			waits_for[i] = 0;
+		} else if (!waits_for[i]) {
+			park(&thread[i], &w[k]);
+			waits_for[i] = k + 1;
+		} else if (rand() % 16 == 0) {
+			while (rand() % 2 && event_take(out, 1))
+				;
+			readied = 0;
+			park_release(w[k].event[0], 0, NULL, 0);
+			for (i = 0; i < THREADS; i++) {
+				bool released = waits_for[i] == k + 1;
+
+				assert_int_equal(!!(thread[i].flags & TF_PARKED), waits_for[i] && !released);
+				readied -= released;
+				if (released)
+					waits_for[i] = 0;
+			}
+			assert_int_equal(readied, 0);
+		}
+	}
+	for (unsigned k = 0; k < KEYS; k++)
+		park_release(w[k].event[0], 0, NULL, 0);
+	assert_false(event_pending());
+}
+
+/* A release must not keep interrupts away for as long as there are threads. */
+static void release_lets_interrupts_in(void **state)
+{
+	struct wants w = { .count = 1, .event = { (u64)L4_EV_NEED << L4_EV_SHIFT | 300 } };
+
+	(void)state;
+	clear();
+	for (unsigned i = 0; i < THREADS; i++)
+		park(&thread[i], &w);
+	windows = 0;
+	park_release(w.event[0], 0, NULL, 0);
+	assert_int_equal(readied, THREADS);
+	assert_true(windows >= THREADS / 64 - 1);
 }
 
 static void answer_before_the_question_is_read(void **state)
@@ -583,6 +645,8 @@ int main(void)
 		cmocka_unit_test(time_values),
 		cmocka_unit_test(one_question_for_many_waiters),
 		cmocka_unit_test(the_asker_dies),
+		cmocka_unit_test(many_waiters_of_many_keys),
+		cmocka_unit_test(release_lets_interrupts_in),
 		cmocka_unit_test(answer_before_the_question_is_read),
 		cmocka_unit_test(discards_are_counted),
 		cmocka_unit_test(first_waiter_holds_what_it_is_given),
