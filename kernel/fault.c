@@ -23,6 +23,8 @@
 #include <l4/exception.h>
 #include <l4/framecontrol.h>
 
+#define PIECE_NODES     64              /* mappings removed, or looked at in pieces, in one fault */
+
 bool user_read(struct space *s, vaddr_t va, void *to, size_t n)
 {
 	u8 *out = to;
@@ -57,10 +59,11 @@ bool fault_window(struct space *s, vaddr_t va)
 
 static bool map_kernel_page(struct space *s, vaddr_t va, const void *page, u32 rights)
 {
-	struct mapdb_work work = MAPDB_WORK(MAPDB_UNLIMITED);
+	struct mapdb_work work = MAPDB_WORK(PIECE_NODES);
+	enum mapdb_result r = mapdb_map_frame(virt_to_phys(page) >> PAGE_SHIFT, &s->pt, va & ~PAGE_MASK, rights, MAPDB_KERNEL, &work);
 
-	return mapdb_map_frame(virt_to_phys(page) >> PAGE_SHIFT, &s->pt, va & ~PAGE_MASK, rights, MAPDB_KERNEL,
-		&work) == MAPDB_OK;
+	/* MORE: the thread meets the fault again, after interrupts, and the search for room goes on. */
+	return r == MAPDB_OK || r == MAPDB_MORE;
 }
 
 bool fault_kernel_page(struct thread *t, struct space *s, vaddr_t va)

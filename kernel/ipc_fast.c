@@ -68,7 +68,7 @@ bool ipc_fast(tid_t to, tid_t from, word_t timeouts, word_t tag)
 		return false;
 	if (from != to && (from != L4_ANYTHREAD || t->senders))
 		return false;
-	if (ptab_prepare(&d->space->pt) < 0)
+	if (ptab_prepare(&d->space->pt))
 		return false;
 	/* Point of no return: stores only. */
 	e = t->tte;

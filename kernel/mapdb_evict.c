@@ -16,6 +16,8 @@
 /* Looked at for one unit of the budget. */
 #define NODE_STEPS      32
 #define TABLE_STEPS     2
+/* A node with more descendants than that is spared. */
+#define NODE_SUBTREE    64
 /* A table whose mappings have more descendants than that is spared while there are others. */
 #define SUBTREE_LIMIT   1024
 
@@ -63,12 +65,12 @@ static bool second_chance(struct map_node *nd)
 	return true;
 }
 
-/* Up to `steps` nodes from the hand on; `leaves`: only mappings nothing derives from and that were not used. */
+/* Up to `steps` nodes from the hand on; `leaves`: only mappings nothing derives from and that were not used. Larger subtrees may be passed
+ * by: of one that may go every leaf may go, and the hand comes to those as well. */
 static void node_sweep(u32 steps, bool leaves, u32 guard, u32 recent, u32 want)
 {
-	unsigned limit = MAPDB_UNLIMITED;
-
 	while (steps-- && nodes.free_count < want) {
+		unsigned limit = NODE_SUBTREE;
 		struct map_node *nd;
 
 		if (++nodes.hand >= nodes.fresh)

@@ -16,6 +16,8 @@ struct ptab *ptab_running;
 u64 ptab_nx = PTE_NX;
 struct table_pool tables;
 
+#define ROOT_BUDGET     64              /* pieces of the search for a table that one call takes */
+
 static const u64 *pml4_template;
 
 void ptab_init(const u64 *template_entries)
@@ -66,10 +68,11 @@ static void root_alloc(struct ptab *pt)
 
 int ptab_make_root(struct ptab *pt)
 {
-	unsigned unlimited = MAPDB_UNLIMITED;
+	unsigned budget = ROOT_BUDGET;
+	enum reserve r = mapdb_reserve_tables(1, 0, &budget);
 
-	if (mapdb_reserve_tables(1, 0, &unlimited) != RESERVE_OK)
-		return -1;
+	if (r != RESERVE_OK)
+		return r == RESERVE_MORE ? 1 : -1;
 	root_alloc(pt);
 	return 0;
 }

@@ -85,13 +85,15 @@ enum ptab_fault ptab_write_fault(struct ptab *pt, vaddr_t va, pfn_t *pfn);
 
 /* Window into physical memory for a residual space: [va, va + size) -> [pa, pa + size), rwx as a source of mappings,
  * not executable itself, 2 MiB leaves where alignment allows, else 4 KiB; without nodes. All three page-aligned.
- * Pages already mapped there stay. Returns 0, or -1 if the pool is exhausted (what was mapped stays). */
+ * Pages already mapped there stay. The search for tables has no limit: there is none to
+ * search as long as no program has filled the pool, and windows are made at the start. Returns 0, or -1 if the pool is exhausted (what was mapped stays). */
 int ptab_map_window(struct ptab *pt, vaddr_t va, paddr_t pa, u64 size, bool uncached);
 
 /* Old epoch: take W from the top-level entries (slow path of ptab_make_current). */
 void ptab_protect_top(struct ptab *pt);
 
-/* Make a root (slow path of ptab_prepare). 0, or -1 if the pool is exhausted even after eviction. */
+/* Make a root (slow path of ptab_prepare). 0; -1 if the pool is exhausted even after eviction; 1: not yet, the search for a table that
+ * may go is long. Call again, after interrupts have had their turn. */
 int ptab_make_root(struct ptab *pt);
 
 static inline void ptab_make_current(struct ptab *pt)
@@ -100,13 +102,16 @@ static inline void ptab_make_current(struct ptab *pt)
 		ptab_protect_top(pt);
 }
 
-/* To be called before the space runs: it has a root, and its W bits are of this epoch. 0, or -1: no pool memory. */
+/* To be called before the space runs: it has a root, and its W bits are of this epoch. 0; -1: no pool memory; 1: call again, as above. */
 static inline int ptab_prepare(struct ptab *pt)
 {
-	if (unlikely(!pt->root) && ptab_make_root(pt) < 0)
-		return -1;
-	ptab_make_current(pt);
-	return 0;
+	int r = 0;
+
+	if (unlikely(!pt->root))
+		r = ptab_make_root(pt);
+	if (likely(!r))
+		ptab_make_current(pt);
+	return r;
 }
 
 /* The space is running, or is about to with the root that is in CR3 already: must CR3 be reloaded first? */

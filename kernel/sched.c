@@ -230,9 +230,21 @@ static rare void step_waiting(struct thread *t)
 		ticket_leave(t);
 }
 
+/* t's space has no page table, and may have none yet if r > 0: t tries again, after interrupts and whoever they make ready. */
+static rare void not_prepared(struct thread *t, int r)
+{
+	if (r < 0) {
+		thread_stop(t, "no kernel memory for a page table");
+		return;
+	}
+	sched_switch(t, true);
+	arch_preemption_window();
+}
+
 static bool dispatch(struct thread *t)
 {
 	struct wants w = { 0 };
+	int r;
 
 	sched_unready(t);
 	thread_unpin(t);
@@ -263,8 +275,9 @@ static bool dispatch(struct thread *t)
 	}
 	if (!can_run(t))
 		return false;
-	if (ptab_prepare(&t->space->pt) < 0) {
-		thread_stop(t, "no kernel memory for a page table");
+	r = ptab_prepare(&t->space->pt);
+	if (unlikely(r)) {
+		not_prepared(t, r);
 		return false;
 	}
 	if (unlikely(!first_announced) && !(t->flags & TF_RESIDENT))
@@ -300,7 +313,7 @@ bool sched_handoff(struct thread *t)
 		return false;
 	if (t->current_in != epoch || t->tte->pending || t->flags & (TF_READY | TF_RESTART | TF_CANCEL | TF_WAITING | TF_PAGE_DAMAGED) ||
 	    !can_run(t) ||
-	    ptab_prepare(&t->space->pt) < 0)
+	    ptab_prepare(&t->space->pt))
 		return false;
 	sched_account(cpu->current, rdtsc());
 	cpu->current = t;

@@ -315,7 +315,7 @@ static bool switch_to(u32 space)
 	struct ptab *pt = &world_space[space];
 
 	ptab_loaded(NULL);
-	if (ptab_prepare(pt) < 0) {
+	if (prepare(space) < 0) {
 		refused++;
 		return false;
 	}

@@ -506,10 +506,11 @@ static void test_no_pool_is_an_answer(void **state)
 	assert_int_equal(ptab_prepare(&world_space[5]), 0);
 	assert_int_equal(ptab_prepare(&world_space[6]), 0);
 	ptab_loaded(&world_space[5]);
-	assert_int_equal(ptab_prepare(&world_space[7]), 0);     /* instead of the one that is not running */
+	assert_int_equal(prepare(7), 0);                        /* instead of the one that is not running */
 	assert_int_equal(world_space[6].root, 0);
 	world_space[7].residual = true;
-	assert_int_equal(ptab_prepare(&world_space[4]), -1);
+	assert_int_equal(ptab_prepare(&world_space[4]), 1);     /* to find that there is none takes more than one piece */
+	assert_int_equal(prepare(4), -1);
 	world_check();
 }
 

@@ -81,6 +81,16 @@ static inline void world_check(void)
 }
 
 /* Operations without a limit. */
+static inline int prepare(u32 space)
+{
+	int r;
+
+	do
+		r = ptab_prepare(&world_space[space]);
+	while (r > 0);
+	return r;
+}
+
 static inline enum mapdb_result map(u32 src, vaddr_t sva, u32 dst, vaddr_t dva, unsigned rights, unsigned flags)
 {
 	struct mapdb_work work = MAPDB_WORK(MAPDB_UNLIMITED);
