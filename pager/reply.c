@@ -32,16 +32,20 @@ static void damaged_load(void)
 	L4_LoadMR(0, (L4_Word_t)L4_LABEL_DAMAGED << 20);
 }
 
-static void pending_flush(void)
+int reply_flush(void)
 {
+	int taken;
+
 	if (L4_IsNilThread(pending.to))
-		return;
+		return 0;
 	pending_load();
-	if (L4_IpcFailed(L4_Send_Timeout(pending.to, L4_ZeroTime)) && item_damaged()) {
+	taken = !L4_IpcFailed(L4_Send_Timeout(pending.to, L4_ZeroTime));
+	if (!taken && item_damaged()) {
 		damaged_load();
 		(void)L4_Send_Timeout(pending.to, L4_ZeroTime);
 	}
 	pending.to = L4_nilthread;
+	return taken;
 }
 
 /* Has the last receive ended because nothing came? */
@@ -75,7 +79,7 @@ void reply_message(L4_ThreadId_t to, L4_Word_t label, const L4_Word_t *words, un
 {
 	L4_MsgTag_t tag = L4_Niltag;
 
-	pending_flush();
+	(void)reply_flush();
 	L4_Set_Label(&tag, label);
 	pending.to = to;
 	pending.mr[0] = tag.raw | count;

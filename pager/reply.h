@@ -24,6 +24,9 @@ int reply_wait(struct message *message, L4_Time_t timeout);
 /* The answer to a request: MR1 = error, then `count` words. count <= 62. */
 void reply_words(L4_ThreadId_t to, long error, const L4_Word_t *words, unsigned count);
 
+/* Send the last message at once, if what becomes of it matters: 1: it was taken, 0: nobody waited for it any more. */
+int reply_flush(void);
+
 /* Any message of untyped words. */
 void reply_message(L4_ThreadId_t to, L4_Word_t label, const L4_Word_t *words, unsigned count);
 

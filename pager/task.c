@@ -286,18 +286,23 @@ static void others_concerned(struct task *gone)
 	}
 }
 
+/* A waiter whose time was over a moment ago gets nothing: a parent can ask again. */
+static void status_give(struct task *task, const struct thread *waiter)
+{
+	uint32_t number = thread_number(waiter);
+	L4_Word_t status = (L4_Word_t)task->status;
+
+	reply_words(thread_id(number), TASK_OK, &status, 1);
+	if (reply_flush() && thread_task(number)->id == task->parent)
+		parent_forget(task);
+}
+
 static void waiters_answer(struct task *task)
 {
 	struct thread *thread;
-	L4_Word_t status = (L4_Word_t)task->status;
 
-	while ((thread = wait_pop(&task->waiters))) {
-		uint32_t number = thread_number(thread);
-
-		reply_words(thread_id(number), TASK_OK, &status, 1);
-		if (thread_task(number)->id == task->parent)
-			parent_forget(task);
-	}
+	while ((thread = wait_pop(&task->waiters)))
+		status_give(task, thread);
 }
 
 static void end_one(struct task *task, long status)
@@ -325,7 +330,7 @@ void task_end(struct task *task, long status)
 	}
 }
 
-long task_wait_for(struct task *by, struct thread *thread, L4_Word_t id, long *status)
+long task_wait_for(struct thread *thread, L4_Word_t id)
 {
 	struct task *task = task_find(id);
 
@@ -333,10 +338,10 @@ long task_wait_for(struct task *by, struct thread *thread, L4_Word_t id, long *s
 		return TASK_E_NOTFOUND;
 	if (task->state == TASK_RUNNING) {
 		wait_add(&task->waiters, thread, WAIT_TASK);
-		return 1;
+		return TASK_OK;
 	}
-	*status = task->status;
-	if (task->parent == by->id)
+	status_give(task, thread);
+	if (!task->parent)
 		reap(task);
 	return TASK_OK;
 }

@@ -64,8 +64,8 @@ void task_end(struct task *task, long status);
 /* May `task` end, or mirror, `other`? Itself, its descendants, or anything if it is an administrator. */
 int task_controls(const struct task *task, const struct task *other);
 
-/* A thread of `by` waits for the end of a task: TASK_OK and *status if it has ended, 1: the thread was put on the list. */
-long task_wait_for(struct task *by, struct thread *thread, L4_Word_t id, long *status);
+/* A thread waits for the end of a task, and is answered when that has come. TASK_E_NOTFOUND: there is nothing to wait for. */
+long task_wait_for(struct thread *thread, L4_Word_t id);
 
 /* Count pages against a task's limit. TASK_E_LIMIT. (object_released gives them back.) */
 long task_charge(struct task *task, L4_Word_t pages);

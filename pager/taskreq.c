@@ -82,16 +82,12 @@ long request_kill(struct request *r)
 long request_wait(struct request *r)
 {
 	const struct task *task = task_find(r->mr[1]);
-	long status, error;
+	long error;
 
 	if (r->words >= 2 && r->mr[2] && task && task->state == TASK_RUNNING)
 		return TASK_E_TIMEOUT;          /* only asked whether it has ended */
-	error = task_wait_for(r->task, r->thread, r->mr[1], &status);
-	if (error)
-		return error;
-	r->result[0] = (L4_Word_t)status;
-	r->results = 1;
-	return TASK_OK;
+	error = task_wait_for(r->thread, r->mr[1]);
+	return error ? error : REQUEST_NO_REPLY;
 }
 
 static L4_Word_t pages_touched(const struct task *task)

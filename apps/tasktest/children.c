@@ -120,6 +120,10 @@ int child_main(const char *mode, const char *argument)
 
 	if (!strcmp(mode, "exit"))
 		return (int)number;
+	if (!strcmp(mode, "late")) {
+		L4_Sleep(L4_TimePeriod((L4_Word64_t)number));
+		return 7;
+	}
 	if (!strcmp(mode, "fault"))
 		do_fault(argument);
 	if (!strcmp(mode, "share"))

@@ -62,6 +62,10 @@ static void exit_and_wait(void)
 	CHECK(task_kill(id), TASK_OK);
 	CHECK(status_of(id), TASK_STATUS_KILLED);
 	CHECK(task_kill(id), TASK_E_NOTFOUND);
+	id = child("late", "100000", 0);        /* it ends while nobody waits any more */
+	CHECK(task_wait(id, L4_TimePeriod(20000), &status), TASK_E_TIMEOUT);
+	L4_Sleep(L4_TimePeriod(400000));
+	CHECK(status_of(id), 7);
 	id = child("sleep", "0", TASK_SPAWN_DETACH);
 	CHECK(task_kill(id), TASK_OK);
 	CHECK(task_wait(id, L4_Never, &status), TASK_E_NOTFOUND);

@@ -181,6 +181,13 @@ void reply_words(L4_ThreadId_t to, long error, const L4_Word_t *words, unsigned 
 	answer.count++;
 }
 
+static int nobody_waits;
+
+int reply_flush(void)
+{
+	return !nobody_waits;
+}
+
 void reply_map(L4_ThreadId_t to, L4_Word_t page, L4_Word_t address, L4_Word_t rights)
 {
 	assert_true(alive(to));
@@ -499,6 +506,31 @@ static void exit_status_goes_to_the_parent_once(void **state)
 
 	REQUEST(some_thread(task_find(child)), TASK_EXIT, 44);
 	assert_int_equal(answer.count, before);
+	task_end(a, 0);
+	assert_int_equal(task_count, 0);
+}
+
+/* Its parent's time was over just before the task ended, or before the answer came: asked again, it learns the status. */
+static void exit_status_waits_for_a_late_parent(void **state)
+{
+	struct task *a = start_task();
+	L4_ThreadId_t ta = some_thread(a);
+	L4_Word_t child;
+
+	(void)state;
+	assert_int_equal(REQUEST(ta, TASK_SPAWN, 0, 0, 0, 0, 0, 0, 1, word_of("prog"), word_of("c1")), 0);
+	child = answer.result;
+	assert_int_equal(REQUEST(ta, TASK_WAIT, child), 1);
+	nobody_waits = 1;
+	REQUEST(some_thread(task_find(child)), TASK_EXIT, 45);
+	assert_int_equal(a->children, 1);
+	(void)REQUEST(ta, TASK_WAIT, child);
+	assert_int_equal(a->children, 1);
+	nobody_waits = 0;
+	assert_int_equal(REQUEST(ta, TASK_WAIT, child), 0);
+	assert_int_equal(answer.result, 45);
+	assert_int_equal(a->children, 0);
+	assert_int_equal(REQUEST(ta, TASK_WAIT, child), TASK_E_NOTFOUND);
 	task_end(a, 0);
 	assert_int_equal(task_count, 0);
 }
@@ -830,6 +862,7 @@ int main(void)
 		cmocka_unit_test(killed_while_a_worker_is_busy),
 		cmocka_unit_test(a_damaged_page_concerns_who_needs_it),
 		cmocka_unit_test(exit_status_goes_to_the_parent_once),
+		cmocka_unit_test(exit_status_waits_for_a_late_parent),
 		cmocka_unit_test(extents_of_a_task),
 		cmocka_unit_test(mirrors_three_deep),
 		cmocka_unit_test(names_and_shares),
