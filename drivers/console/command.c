@@ -188,7 +188,7 @@ static void command_list(char *argument)
 	} while (n == L4_CKPT_LIST_MAX);
 }
 
-/* The generation that a word names, 0: none. */
+/* The generation that a word names, 0: none, or the list does not come whole, so that it is not known which is the oldest. */
 static unsigned long find(const char *text)
 {
 	int oldest = !strcmp(text, "oldest"), n;
@@ -208,7 +208,9 @@ static unsigned long find(const char *text)
 				found = below;
 		}
 	} while (n == L4_CKPT_LIST_MAX);
-	if (n >= 0 && !found)
+	if (n < 0)
+		return 0;
+	if (!found)
 		print("no generation '%s' is kept; 'list' shows them", text);
 	return found;
 }
