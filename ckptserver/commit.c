@@ -12,12 +12,12 @@
 #include "cow.h"
 #include "discard.h"
 #include "disk.h"
+#include "early.h"
 #include "io.h"
 #include "log.h"
 #include "pages.h"
 #include "pending.h"
 #include "permit.h"
-#include "reclaim.h"
 #include "room.h"
 #include "server.h"
 #include "snapshot.h"
@@ -27,12 +27,6 @@
 
 #define RETRY_US        100000ul        /* until the first new try; doubled for each that fails, up to: */
 #define RETRY_MAX_US    10000000ul
-/* Background cleaning: the hand goes round the dirty pages in a quarter of the interval, but not faster than this, and with
- * bounded rate; a page that was not written to for one turn is written early. */
-#define ROUND_MIN_US    100000ul
-#define ROUND_MAX_US    1000000ul
-#define LOOKS_MAX       64u             /* pages looked at per tick */
-#define LOOKS_URGENT    512u            /* the same when frames are short */
 
 struct record record;
 struct commit_counters commit_count;
@@ -61,14 +55,7 @@ static struct {
 	unsigned reliefs;               /* that may still be made */
 	struct store_op commit, drop;
 	bool drop_busy, commit_busy;
-	/* Early writing. */
-	uint64_t clean_tsc;             /* last tick */
-	uint64_t clean_not_before;      /* after a failure */
-	uint64_t looks;                 /* dirty pages still to be looked at until the next, times LOOKS_SHARE */
-	uint64_t clean_early;           /* cow.early at the last tick */
 } c;
-
-#define LOOKS_SHARE     1024u
 
 void commit_use(struct store *st, const void *last)
 {
@@ -200,32 +187,6 @@ static void fail(const char *what, int status, struct where w)
 	pending_commit(0, false);
 }
 
-/* How many dirty pages may be looked at until the next tick. */
-static void allow_looks(uint64_t now)
-{
-	uint64_t round = options.interval_us / 4, elapsed = time_us(now - c.clean_tsc);
-
-	if (!options.interval_us || round > ROUND_MAX_US)
-		round = ROUND_MAX_US;
-	if (round < ROUND_MIN_US)
-		round = ROUND_MIN_US;
-	c.clean_tsc = now;
-	if (elapsed > round)
-		elapsed = round;
-	c.looks += cow.dirty * LOOKS_SHARE * elapsed / round;
-	if (c.looks > LOOKS_MAX * LOOKS_SHARE)
-		c.looks = LOOKS_MAX * LOOKS_SHARE;
-	if (reclaim_short()) {
-		c.looks = LOOKS_URGENT * LOOKS_SHARE;
-		/* Nothing became clean in a whole tick, and somebody waits: a snapshot makes everything clean. */
-		if (reclaim_wanted() && c.clean_early == cow.early)
-			snapshot_want();
-	}
-	c.clean_early = cow.early;
-	if (c.looks >= LOOKS_SHARE)
-		writer_wake();
-}
-
 /* What the store has found out about older generations. */
 static void tell_reports(void)
 {
@@ -245,7 +206,7 @@ void commit_tick(void)
 	if (c.st)
 		tell_reports();
 	if (c.st && c.state == IDLE)
-		allow_looks(rdtsc());
+		early_tick(rdtsc());
 	if (c.failed && rdtsc() >= c.retry_tsc) {
 		c.failed = false;
 		if (c.state == WRITING)
@@ -468,23 +429,6 @@ static bool unit_write(void)
 	return start_commit();
 }
 
-/* Nothing else is to be done: dirty pages are written early. Reads come first, unless it is for them. */
-static bool unit_clean(void)
-{
-	uint64_t now = rdtsc();
-
-	if (cow_early_failed())
-		c.clean_not_before = now + time_ticks(RETRY_US);
-	if (c.looks < LOOKS_SHARE || now < c.clean_not_before || snapshot_near(now))
-		return false;
-	if (!reclaim_short() && disk_in_flight() > cow.busy)
-		return false;
-	if (!room_for_early())
-		return false;
-	c.looks -= LOOKS_SHARE;
-	return cow_clean_unit(c.st);
-}
-
 static bool unit_abandon(void)
 {
 	if (cow_abandon_unit(c.st))
@@ -512,7 +456,7 @@ bool commit_unit(void)
 		return more;
 	switch (c.state) {
 	case IDLE:
-		return unit_clean() || more;
+		return early_unit(c.st) || more;
 	case BEGIN:
 		return unit_begin() || more;
 	case WRITING:
