@@ -358,28 +358,37 @@ static void test_everything(void **state)
 	assert_true(hopeless > 0 && hopeless < 40 && lost > 1000);
 }
 
-/* An index node is lost, and on the way of a put: it is mended, but the pages below must not be given up for it. */
+/* A failed flush has cost one index node, which is on the way of a put: it is mended, but the pages below it must not be given up for
+ * that in a generation that replaces a whole one. */
 static void test_mended(void **state)
 {
+	static const uint8_t zeros[4096];
 	unsigned mended = 0;
 
 	(void)state;
-	for (unsigned variant = 2; variant < 32; variant += 4) {
+	for (unsigned variant = 0; variant < 8; variant++) {
+		unsigned nodes = 0;
 		struct world w;
 		bool done;
 
-		begin(&w, variant, MODEL_PAGES, 64, 1);
+		begin(&w, 1, MODEL_PAGES, 64, 1);
+		w.b.sim.flush_loses = SIM_LOSES_NONE;
 		flush_fails = 1;
 		again = 0;
 		assert_int_equal(do_boot(&w.b), STORE_EIO);
 		assert_int_equal(do_boot(&w.b), STORE_OK);
+		for (uint32_t i = w.b.st->written.count; i-- > 0 && nodes <= variant;)
+			if (w.b.st->written.list[i].key == UINT64_MAX && nodes++ == variant)
+				sim_image_put(&w.im, w.b.st->written.list[i].block, zeros);
+		assert_int_equal(nodes, variant + 1);
 		evict(&w);
 		for (unsigned from = 0; from < MODEL_PAGES; from += 64)
-			put_many(&w, from, 64, 1);
-		mended += w.b.st->mended > 0;
+			put_many(&w, from, 16, 1);
 		done = commit(&w, BASE + 1);
 		assert_true(!w.b.st->mended || !done);
-		expect_durable(&w, done ? BASE + 1 : BASE);
+		mended += w.b.st->mended > 0;
+		if (!done)
+			expect_durable(&w, BASE);
 		world_end(&w);
 	}
 	assert_true(mended > 0);
