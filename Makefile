@@ -121,6 +121,7 @@ TEST_SRC_store_survey_test := $(STORE_TEST_SRC)
 TEST_SRC_store_delta_test := $(STORE_TEST_SRC)
 TEST_SRC_perdurectl_test := $(filter-out tools/perdurectl/main.c,$(call sources,tools/perdurectl ckptserver/store)) ckptserver/gpt.c ckptserver/options.c tests/host/saved_world.c
 TEST_SRC_command_test := drivers/console/prompt.c libl4/date.c
+TEST_SRC_stress_test :=
 TEST_SRC_term_test  := apps/term/edit.c apps/term/history.c drivers/console/keyboard.c drivers/console/line.c \
 		       drivers/console/prompt.c drivers/console/screen.c
 

@@ -115,12 +115,13 @@ void stress_fail(const char *format, ...)
 	char text[FAIL_MAX];
 	va_list list;
 
-	if (!__atomic_exchange_n(&failed, 1, __ATOMIC_RELAXED)) {       /* one line, whichever thread is first */
-		va_start(list, format);
-		vsnprintf(text, sizeof text, format, list);
-		va_end(list);
-		L4_TermPrintf("[stress] FAIL name=%s rounds=%lu seed=%lu %s\n", stress_name(), rounds, seed, text);
-	}
+	/* One line, whichever thread is first; the others leave it to that one to end the task, when the line is out. */
+	while (__atomic_exchange_n(&failed, 1, __ATOMIC_RELAXED))
+		L4_Sleep(L4_Never);
+	va_start(list, format);
+	vsnprintf(text, sizeof text, format, list);
+	va_end(list);
+	L4_TermPrintf("[stress] FAIL name=%s rounds=%lu seed=%lu %s\n", stress_name(), rounds, seed, text);
 	task_exit(1);
 }
 
