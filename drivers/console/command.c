@@ -44,20 +44,20 @@ static void print(const char *format, ...)
 
 /* ---- Asking ------------------------------------------------------------------------------------------ */
 
-/* A line of the log that was just on its way to us. */
+/* Lines of the log that were just on their way to us: whole, however long. */
 static void print_log(L4_MsgTag_t tag)
 {
-	L4_Word_t mr[L4_NUM_MRS], n = L4_UntypedWords(tag);
+	L4_Word_t mr[L4_NUM_MRS], n = L4_UntypedWords(tag), end;
 	const char *text = (const char *)(mr + 1);
 
 	L4_StoreMRs(1, (int)n, mr);
 	if (!n || mr[0] > (n - 1) * sizeof *mr)
 		return;
-	for (L4_Word_t begin = 0, end = 0; end < mr[0]; end++) {
-		if (text[end] != '\n')
-			continue;
-		print("%.*s", (int)(end - begin), text + begin);
-		begin = end + 1;
+	for (L4_Word_t begin = 0; begin < mr[0]; begin = end + 1) {
+		for (end = begin; end < mr[0] && text[end] != '\n'; end++)
+			;
+		print_text(text + begin, end - begin);
+		print_text("\r\n", 2);
 	}
 }
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause
- * Property: the console driver's own prompt drops the generation that was named and no other, whatever the checkpoint server
- * answers, or does not. Guards drivers/console/command.c, which is included: its calls are answered here.
+ * Properties: the console driver's own prompt drops the generation that was named and no other, whatever the checkpoint server
+ * answers, or does not; lines of the log that come instead of an answer are printed whole. Guards drivers/console/command.c, which is included: its calls are answered here.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -17,6 +17,7 @@
 #include <l4/message.h>
 #include <l4/schedule.h>
 #include <l4/ckpt.h>
+#include <l4/console.h>
 
 #define GENERATIONS     10u
 
@@ -31,12 +32,16 @@ L4_Word_t *__L4_X86_Utcb(void)
 	return utcb + 64;
 }
 
-static L4_MsgTag_t fake_call(void)
+static const char *log_line;                    /* comes before the answer */
+static L4_Word_t asked_label, asked_below;
+
+static L4_MsgTag_t fake_answer(void)
 {
-	L4_Word_t *mr = __L4_X86_Utcb(), label = mr[0] >> 16, below = mr[2];
+	L4_Word_t *mr = __L4_X86_Utcb(), label = asked_label, below = asked_below;
 	L4_MsgTag_t tag = { .raw = label << 16 | 40 };
 	struct L4_CkptGeneration *g = (struct L4_CkptGeneration *)&mr[4];
 
+	mr[2] = below;
 	if (label == L4_CKPT_DROP) {
 		assert_int_equal(mr[2], mr[3]);
 		dropped = mr[2];
@@ -59,9 +64,25 @@ static L4_MsgTag_t fake_call(void)
 	return tag;
 }
 
+static L4_MsgTag_t fake_call(void)
+{
+	L4_Word_t *mr = __L4_X86_Utcb();
+	size_t n;
+
+	asked_label = mr[0] >> 16;
+	asked_below = mr[2];
+	if (!log_line)
+		return fake_answer();
+	n = strlen(log_line);
+	mr[1] = n;
+	memcpy(&mr[2], log_line, n);
+	return (L4_MsgTag_t){ .raw = (L4_Word_t)L4_CONSOLE_LOG << 16 | (1 + (n + 7) / 8) };
+}
+
 static L4_MsgTag_t fake_receive(void)
 {
-	return (L4_MsgTag_t){ .raw = 1 << 15 };
+	log_line = NULL;
+	return fake_answer();
 }
 
 #define L4_Call_Timeouts(to, send, receive)     ((void)(to), (void)(send), (void)(receive), fake_call())
@@ -120,11 +141,26 @@ static void nothing_is_dropped_by_half_a_list(void **state)
 	}
 }
 
+static void log_lines_are_printed_whole(void **state)
+{
+	static const char text[] = "[ckpt] error damaged page client=16 page=0x0000000000123456 block=0x0000000000654321 status=-5, of "
+		"which the generations 1234567 and 1234568 have nothing\n[ckpt] second\n[ckpt] third, and no end";
+	char line[] = "list";
+
+	(void)state;
+	log_line = text;
+	lists = list_fails = 0;
+	printed[0] = 0;
+	assert_int_equal(command_execute(line, out), COMMAND_DONE);
+	assert_non_null(strstr(printed, "have nothing\r\n[ckpt] second\r\n[ckpt] third, and no end\r\n"));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(what_is_named_is_dropped),
 		cmocka_unit_test(nothing_is_dropped_by_half_a_list),
+		cmocka_unit_test(log_lines_are_printed_whole),
 	};
 
 	return cmocka_run_group_tests_name("command", tests, NULL, NULL);
