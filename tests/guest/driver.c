@@ -78,11 +78,12 @@ static void first_read_learns_the_boot(void)
 	EXPECT_EQ(console.read_boot, boot());
 }
 
-static volatile word first_status = ~0UL, first_done;
+static volatile word first_status = ~0UL, first_asks, first_done;
 
 static void first_reader(void *arg)
 {
 	(void)arg;
+	first_asks = 1;
 	first_status = ask(L4_CONSOLE_READ, boot(), 0, 1, 0, L4_Never);
 	first_done = 1;
 }
@@ -90,8 +91,10 @@ static void first_reader(void *arg)
 /* The second reader takes the place of the first, which is told so; its own time runs out, for nobody types. */
 static void readers_take_turns(void)
 {
-	test_thread(first_reader, 0);
-	L4_Sleep(L4_TimePeriod(50000));
+	L4_ThreadId_t first = test_thread(first_reader, 0);
+
+	test_wait_flag(&first_asks, 1);
+	test_wait_state(first, L4_SCHEDRESULT_WAITING);         /* the driver has its question */
 	EXPECT_EQ(first_done, 0);
 	EXPECT_EQ(ask(L4_CONSOLE_READ, boot(), 0, 1, 0, L4_TimePeriod(100000)), ~0UL);
 	EXPECT_EQ(L4_ErrorCode(), L4_IPC_TIMEOUT << 1 | 1);
