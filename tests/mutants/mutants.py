@@ -50,7 +50,7 @@ MUTANTS = [
     Mutant("other slot after a doubtful commit", "ckptserver/store/commit.c",
            [("commit_succeeded(st); return true; } st->phase = COMMIT_SUPER;",
              "commit_succeeded(st); return true; } st->slot = 1 - st->slot; st->phase = COMMIT_SUPER;")],
-           STORE),
+           ["host/store_flush_test"] + STORE),
     Mutant("commit although a page could not be written", "ckptserver/store/change.c",
            [("op->unwritten = true; st->unwritten++;", "")], STORE),
     Mutant("index block that could not be written is forgotten", "ckptserver/store/cache.c",
