@@ -17,6 +17,7 @@
 #include "ckptserver/objcheck.h"
 #include "ckptserver/wall.h"
 #include "kernel/objects.h"
+#include "seed.h"
 #include <l4/framecontrol.h>
 
 /* ---- ustar -------------------------------------------------------------------------------------------- */
@@ -57,7 +58,7 @@ static void damaged_archive(void **state)
 	uint64_t size;
 
 	(void)state;
-	srandom(5);
+	seed_random(5);
 	for (int i = 0; i < 20000; i++) {
 		uint64_t bytes = (uint64_t)random() % (sizeof tar + 1);
 		uint8_t *copy = malloc(bytes ? bytes : 1);
@@ -144,7 +145,7 @@ static void elf_images(void **state)
 static void damaged_elf(void **state)
 {
 	(void)state;
-	srandom(6);
+	seed_random(6);
 	for (int i = 0; i < 50000; i++) {
 		struct image m = make_image();
 		uint8_t *bytes = (uint8_t *)&m;

@@ -25,6 +25,7 @@
 #include "ckptserver/statehash.h"
 #include "ckptserver/volatile.h"
 #include "ram.h"
+#include "seed.h"
 
 enum { PAGES = 96, VOLATILE = 88, CLIENT = 16, BUFFERS = 12, IN_FLIGHT = 64, ROUNDS = 400, STEPS = 300 };
 
@@ -481,7 +482,7 @@ static int set_up(void **state)
 	bi.free_count = 2;
 	bi.free[0] = (struct bootinfo_range){ RAM_BASE, 64 << 12 };
 	bi.free[1] = (struct bootinfo_range){ RAM_BASE + (80 << 12), RAM_BYTES - (80 << 12) };
-	srandom(3);
+	seed_random(3);
 	boot = &bi;
 	return pages_init(&bi) && statehash_init() && cow_init(BUFFERS) ? 0 : -1;
 }

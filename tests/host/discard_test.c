@@ -23,6 +23,7 @@
 #include "ckptserver/server.h"
 #include "ckptserver/snapshot.h"
 #include "ram.h"
+#include "seed.h"
 
 enum { ROOT = 16, OTHER = 17, PAGES = 4096, ENTRIES = 1024, STEPS = 20000 };
 
@@ -194,7 +195,7 @@ static int set_up(void **state)
 	(void)state;
 	if (ram_map(&bi, RAM_BYTES))
 		return -1;
-	srandom(7);
+	seed_random(7);
 	return pages_init(&bi) ? 0 : -1;
 }
 

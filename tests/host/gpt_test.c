@@ -11,6 +11,7 @@
 #include <cmocka.h>
 
 #include "ckptserver/gpt.h"
+#include "seed.h"
 
 enum { SECTORS = 2048, ENTRIES = 128, ENTRY = 128, ARRAY = ENTRIES * ENTRY / GPT_SECTOR };
 
@@ -191,7 +192,7 @@ static void random_damage(void **state)
 	struct gpt_partition p;
 
 	(void)state;
-	srandom(7);
+	seed_random(7);
 	for (int i = 0; i < 5000; i++) {
 		int n = 1 + (int)(random() % 6);
 

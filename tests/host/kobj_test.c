@@ -22,6 +22,7 @@
 #include "ckptserver/permit.h"
 #include "ckptserver/server.h"
 #include "ram.h"
+#include "seed.h"
 
 enum { OBJECTS = 8, STEPS = 20000 };
 
@@ -174,7 +175,7 @@ static int set_up(void **state)
 	(void)state;
 	if (ram_map(&bi, RAM_BYTES))
 		return -1;
-	srandom(7);
+	seed_random(7);
 	return pages_init(&bi) && kobj_init() ? 0 : -1;
 }
 

@@ -10,6 +10,7 @@
 #include <cmocka.h>
 
 #include "ckptserver/options.h"
+#include "seed.h"
 
 static struct options parse(const char *text)
 {
@@ -158,7 +159,7 @@ static void random_text(void **state)
 	static const char some[] = "ckpt.interval=resumfo0123456789 xsKMG\t\n";
 
 	(void)state;
-	srandom(1);
+	seed_random(1);
 	for (int i = 0; i < 20000; i++) {
 		size_t n = (size_t)random() % 200;
 		char *text = malloc(n + 1);
