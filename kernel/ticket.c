@@ -3,7 +3,7 @@
  *
  * Invariants (ticket_check):
  *  (K1) a thread is in the queue if and only if it has TF_WAITING;
- *  (K2) only the first of the queue holds things, at most L4_TICKET_THINGS; urgent is it, or a pager that serves it;
+ *  (K2) only the first of the queue holds things, at most L4_TICKET_THINGS; who is urgent is in the queue;
  *  (K3) a held kernel object is present, in the frame in which it was given;
  *  (K4) a held frame that was current when it was given is current until the epoch ends.
  */
@@ -121,7 +121,7 @@ static bool serves_first(const struct thread *t)
 	for (n = 0; n < CHAIN && at; n++) {
 		at = pager_of(at);
 		if (at == t)
-			return at != NULL;
+			return true;
 	}
 	return false;
 }
@@ -223,7 +223,7 @@ void ticket_answer(struct thread *t, pfn_t pfn, u32 object)
 	struct thread *first = ticket.head == t->no ? t : holder();
 
 	t->flags |= TF_ANSWERED;
-	if (first != t && !serves_first(t))
+	if (!first || (first != t && !serves_first(t)))
 		return;
 	ticket.since = 0;
 	ticket.dispatches = 0;

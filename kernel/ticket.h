@@ -6,7 +6,9 @@
  * wait, and the first of them *holds the ticket*: what it is given is not taken back (EVICT, RECLAIM and a polite PROTECT
  * are refused) until it has got further. Getting further is: the phase of its IPC or its system call is committed, or it
  * has left the instruction at which it faulted. Every try of the holder either gets further or misses something that it
- * does not hold yet, and no step needs more than L4_TICKET_THINGS. So it needs that many tries at most.
+ * does not hold yet, and no step needs more than L4_TICKET_THINGS. So it needs that many tries at most. What a program is given
+ * that is its pager, or its pager's pager, while it waits for the answer to its page fault, is held for it in the same way;
+ * a pager that thinks for long without needing anything loses it the ticket.
  *
  * The queue takes no part in an IPC that misses nothing: a thread is looked at when it waits, when it is answered, and when
  * it is dispatched with TF_WAITING; whoever has got further otherwise is passed over when the holder is next asked for.
@@ -22,8 +24,8 @@
 #include "kernel/thread.h"
 #include <l4/abi.h>
 
-/* The holder, if it has been given something and has not tried again since: it is dispatched next, and no snapshot comes
- * between. NULL: there is none such. */
+/* The holder, or a pager for whose answer it waits, if that one has been given something and has not tried again since: it is
+ * dispatched next, and no snapshot comes between. NULL: there is none such. */
 extern struct thread *ticket_urgent;
 
 #define TICKET_EPOCHS   256u

@@ -231,7 +231,7 @@ MUTANTS = [
     Mutant("deadline lost at activation", "kernel/activate.c",
            [("else wakeup_set(t, e->deadline);", "")], ["host/activate_test", BASIC]),
     Mutant("what a pager is given is not held for who waits", "kernel/ticket.c",
-           [("if (first != t && !serves_first(t))", "if (first != t)")], ["host/kernel_test"]),
+           [("if (!first || (first != t && !serves_first(t)))", "if (first != t)")], ["host/kernel_test"]),
     Mutant("a pager that does not answer keeps the ticket", "kernel/ticket.c",
            [("else if (too_long(t) && pager_of(t)) ticket_leave(t);", "else if (too_long(t) && pager_of(t)) return t;")],
            ["host/kernel_test"]),

@@ -108,7 +108,8 @@
 #define L4_FC_RECLAIM           16
 
 /* The *ticket* (docs/kernel-ckptserver.md). The thread that has waited longest for ckptserver holds it. What it is given is
- * not taken back until it has got further; that is never more than so many kernel objects and frames. */
+ * not taken back until it has got further, nor is what its pagers are given for its sake; that is never more than so many kernel
+ * objects and frames. */
 #define L4_TICKET_THINGS        64
 
 /* Results: 0 = done. */
